@@ -1,0 +1,19 @@
+-- Cancels jobs: waiting tasks at once, running ones through the answer to their worker's next heartbeat. Repeatable: per job
+-- `cancelled`, `requested` (still running), `finished` (completed or failed before) or `unknown`.
+create or replace function cancel_jobs_v1(job_ids uuid[], contract_version integer) returns jsonb
+language plpgsql security definer
+set search_path from current
+as $$
+begin
+    perform supaqueue_check_call(contract_version);
+    perform supaqueue_cancel_jobs(job_ids);
+    return (
+        select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case
+            when j.job_id is null then 'unknown'
+            when j.status = 'cancelled' then 'cancelled'
+            when j.status in ('pending', 'processing') then 'requested'
+            else 'finished' end) order by g.n), '[]')
+        from unnest(job_ids) with ordinality as g (job_id, n)
+        left join jobs j using (job_id)
+    );
+end $$;

@@ -1,0 +1,81 @@
+-- Leases up to `want` tasks to a worker and answers them with their payloads. A repeat of a request is answered with those of
+-- its tasks that are still held; job_claims' unique index makes a repeat that overtakes wait for the original, or the original
+-- for the repeat. `marks` is what the last answer said, per queue, and means nothing to the worker. Every claim also rescues
+-- tasks whose worker died and promotes due ones. Planner settings: each scan must follow its partial index, also while
+-- statistics are absent.
+create or replace function claim_job_tasks_v1(
+    request_id uuid, worker_id text, queues text[], task_types text[], want integer, lease_seconds double precision,
+    marks jsonb, started jsonb, contract_version integer
+) returns jsonb
+language plpgsql security definer
+set search_path from current
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    open_types text[];
+    types_key text;
+    xmin bigint;
+    queue_name text;
+    place integer;
+    given jsonb;
+    ready job_claim_mark;
+    due job_claim_mark;
+    leased job_claim_mark;
+    claimed record;
+    tasks jsonb := '[]';
+    remaining integer := want;
+    any_more boolean := false;
+    new_marks jsonb := '{}';
+begin
+    perform supaqueue_lock_flag_shared();
+    perform supaqueue_check_call(contract_version);
+    perform supaqueue_check_claim(queues, task_types, want, lease_seconds);
+    perform supaqueue_refuse_unknown_keys('started', started, array['job_id', 'task_number', 'lease_token']);
+
+    insert into job_claims (request_id, worker_id)
+    values (claim_job_tasks_v1.request_id, claim_job_tasks_v1.worker_id) on conflict do nothing;
+    if not found then
+        return jsonb_build_object('tasks', supaqueue_held_job_tasks(request_id, queues), 'marks', marks,
+            'more', true, 'wait_seconds', null);
+    end if;
+    perform supaqueue_start_job_tasks(started);
+
+    select array_agg(t order by t) into open_types from unnest(task_types) as t where queue_is_open(t);
+    types_key := md5(coalesce(open_types, '{}')::text);
+    xmin := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+
+    for queue_name, place in
+        -- Queues take turns at being first.
+        select q, n from unnest(queues) with ordinality as u (q, n)
+        order by (n + extract(epoch from clock_timestamp())::bigint) % cardinality(queues)
+    loop
+        given := marks -> queue_name;
+        leased := supaqueue_rescue_job_tasks(queue_name,
+            jsonb_populate_record(null::job_claim_mark, given -> 'leased'), xmin);
+        due := supaqueue_promote_due_job_tasks(queue_name,
+            jsonb_populate_record(null::job_claim_mark, given -> 'due'), xmin);
+        ready := jsonb_populate_record(null::job_claim_mark,
+            case when given ->> 'types' = types_key then given -> 'ready' end);
+        if remaining > 0 and open_types is not null then
+            select * into claimed from supaqueue_claim_ready_job_tasks(queue_name, open_types, remaining,
+                make_interval(secs => lease_seconds), request_id, worker_id, ready, xmin);
+            ready := claimed.mark;
+            tasks := tasks || claimed.tasks;
+            remaining := remaining - claimed.taken;
+            any_more := any_more or claimed.more;
+        end if;
+        new_marks := new_marks || jsonb_build_object(queue_name, jsonb_build_object('types', types_key,
+            'ready', jsonb_strip_nulls(to_jsonb(ready)), 'due', jsonb_strip_nulls(to_jsonb(due)),
+            'leased', jsonb_strip_nulls(to_jsonb(leased))));
+    end loop;
+
+    if jsonb_array_length(tasks) = 0 then
+        -- Nothing was leased, so losing this in a crash loses nothing: no need to wait for the disk.
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
+    return jsonb_build_object('tasks', tasks, 'marks', new_marks, 'more', any_more,
+        'wait_seconds', case when not any_more then supaqueue_seconds_to_next_due(queues) end);
+end $$;

@@ -1,0 +1,29 @@
+-- Reports what handlers came to. Fenced by (task, lease token) and repeatable: per task `recorded` with the status the task
+-- took then, `lost` if the lease is no longer that worker's, `unknown` if there is no such task.
+create or replace function finish_job_tasks_v1(worker_id text, tasks jsonb, contract_version integer) returns jsonb
+language plpgsql security definer
+set search_path from current
+as $$
+#variable_conflict use_column
+begin
+    perform supaqueue_check_call(contract_version);
+    perform supaqueue_refuse_unknown_keys('tasks', tasks, array['job_id', 'task_number', 'lease_token', 'outcome', 'result',
+        'error', 'after_seconds', 'ran_seconds']);
+    perform supaqueue_refuse_unknown_outcomes(tasks);
+    perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(tasks) as e));
+    perform supaqueue_end_leases(tasks);
+    return (
+        select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'task_number', g.task_number,
+            'lease_token', g.lease_token, 'answer', case
+                when t.job_id is null then 'unknown'
+                when a.outcome is null or a.outcome = 'lease_lost' then 'lost'
+                else 'recorded' end,
+            'status', case when a.outcome <> 'lease_lost' then a.status_after end) order by g.n), '[]')
+        from rows from (
+            jsonb_to_recordset(tasks) as (job_id uuid, task_number smallint, lease_token bigint)
+        ) with ordinality as g (job_id, task_number, lease_token, n)
+        left join job_tasks t using (job_id, task_number)
+        left join job_task_attempts a on a.job_id = g.job_id and a.task_number = g.task_number
+            and a.lease_token = g.lease_token
+    );
+end $$;

@@ -1,0 +1,16 @@
+-- Reads jobs by id, one answer per id in the order asked, null where there is none.
+create or replace function get_jobs_v1(
+    job_ids uuid[], with_payload boolean, with_attempts boolean, contract_version integer
+) returns jsonb
+language plpgsql stable security definer
+set search_path from current
+as $$
+begin
+    perform supaqueue_check_call(contract_version);
+    return (
+        select coalesce(jsonb_agg(case when j.job_id is not null
+            then supaqueue_job(j, with_payload, with_attempts) end order by g.n), '[]')
+        from unnest(job_ids) with ordinality as g (job_id, n)
+        left join jobs j on j.job_id = g.job_id and j.content_hash is not null
+    );
+end $$;

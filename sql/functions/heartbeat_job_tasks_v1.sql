@@ -1,0 +1,38 @@
+-- Renews leases and says that a worker is alive. Fenced and repeatable: per task `held`, `cancel` (held, and its job's cancel
+-- was asked for) or `lost`. An expired lease that nobody took over is held again. `started`: tasks whose handlers have begun.
+create or replace function heartbeat_job_tasks_v1(
+    worker_id text, tasks jsonb, started jsonb, lease_seconds double precision, contract_version integer
+) returns jsonb
+language plpgsql security definer
+set search_path from current
+as $$
+#variable_conflict use_column
+declare
+    at_once timestamptz;
+begin
+    perform supaqueue_check_call(contract_version);
+    perform supaqueue_check_lease(lease_seconds);
+    perform supaqueue_refuse_unknown_keys('tasks', tasks, array['job_id', 'task_number', 'lease_token']);
+    perform supaqueue_refuse_unknown_keys('started', started, array['job_id', 'task_number', 'lease_token']);
+    perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(tasks || started) as e));
+    perform supaqueue_start_job_tasks(started);
+    at_once := clock_timestamp();
+    update job_tasks t set last_heartbeat = at_once, lease_expires_at = at_once + make_interval(secs => lease_seconds)
+    from jsonb_to_recordset(tasks) as g (job_id uuid, task_number smallint, lease_token bigint)
+    where t.job_id = g.job_id and t.task_number = g.task_number and t.lease_token = g.lease_token
+        and t.status in ('claimed', 'processing');
+    update job_workers w set last_seen_at = at_once where w.worker_id = heartbeat_job_tasks_v1.worker_id;
+    return jsonb_build_object('tasks', (
+        select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'task_number', g.task_number,
+            'lease_token', g.lease_token, 'answer', case
+                when t.job_id is null then 'lost'
+                when j.cancel_requested_at is not null then 'cancel'
+                else 'held' end) order by g.n), '[]')
+        from rows from (
+            jsonb_to_recordset(tasks) as (job_id uuid, task_number smallint, lease_token bigint)
+        ) with ordinality as g (job_id, task_number, lease_token, n)
+        left join job_tasks t on t.job_id = g.job_id and t.task_number = g.task_number
+            and t.lease_token = g.lease_token and t.status in ('claimed', 'processing')
+        left join jobs j on j.job_id = t.job_id
+    ));
+end $$;

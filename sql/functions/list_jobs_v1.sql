@@ -1,0 +1,38 @@
+-- Lists jobs, newest first, by page: `next_page` is the cursor of the next one, null at the end. `filter` may name queue,
+-- task_type, status, tag, created_after and created_before.
+create or replace function list_jobs_v1(
+    filter jsonb, page text, page_size integer, contract_version integer
+) returns jsonb
+language plpgsql stable security definer
+set search_path from current
+as $$
+declare
+    before_time timestamptz := coalesce(split_part(page, ' ', 1)::timestamptz, 'infinity');
+    before_id uuid := coalesce(split_part(page, ' ', 2)::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+begin
+    perform supaqueue_check_call(contract_version);
+    perform supaqueue_refuse_unknown_keys('filter', jsonb_build_array(filter),
+        array['queue', 'task_type', 'status', 'tag', 'created_after', 'created_before']);
+    if page_size is null or page_size not between 1 and 1000 then
+        raise exception using errcode = 'SQ003', message = 'page_size: expected 1 to 1000';
+    end if;
+    return (
+        with listed as (
+            select j as job, j.created_at, j.job_id from jobs j
+            where (j.created_at, j.job_id) < (before_time, before_id) and j.content_hash is not null
+                and (filter -> 'queue' is null or j.queue = filter ->> 'queue')
+                and (filter -> 'task_type' is null or j.task_type = filter ->> 'task_type')
+                and (filter -> 'status' is null or j.status = filter ->> 'status')
+                and (filter -> 'tag' is null or j.tags @> array[filter ->> 'tag'])
+                and (filter -> 'created_after' is null or j.created_at >= (filter ->> 'created_after')::timestamptz)
+                and (filter -> 'created_before' is null or j.created_at < (filter ->> 'created_before')::timestamptz)
+            order by j.created_at desc, j.job_id desc limit page_size
+        )
+        select jsonb_build_object(
+            'jobs', coalesce(jsonb_agg(supaqueue_job(job, false, false) order by created_at desc, job_id desc), '[]'),
+            'next_page', case when count(*) = page_size
+                then (array_agg(to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || job_id::text
+                    order by created_at, job_id))[1] end)
+        from listed
+    );
+end $$;

@@ -1,0 +1,22 @@
+-- Says what a worker serves, and that it is alive or has stopped. Called at the start, every minute or so, and at the end;
+-- each call also drops a bounded number of claims too old to be repeated.
+create or replace function register_worker_v1(worker jsonb, contract_version integer) returns jsonb
+language plpgsql security definer
+set search_path from current
+as $$
+begin
+    perform supaqueue_check_call(contract_version);
+    perform supaqueue_refuse_unknown_keys('worker', jsonb_build_array(worker), array['worker_id', 'queues', 'task_types',
+        'concurrency', 'host', 'process_id', 'version', 'stopped']);
+    insert into job_workers as w (worker_id, queues, task_types, concurrency, host, process_id, version, stopped_at)
+    select g.worker_id, g.queues, g.task_types, g.concurrency, g.host, g.process_id, g.version,
+        case when g.stopped then clock_timestamp() end
+    from jsonb_to_record(worker) as g (worker_id text, queues text[], task_types text[], concurrency integer, host text,
+        process_id integer, version text, stopped boolean)
+    on conflict (worker_id) do update set queues = excluded.queues, task_types = excluded.task_types,
+        concurrency = excluded.concurrency, last_seen_at = clock_timestamp(), stopped_at = excluded.stopped_at;
+    delete from job_claims where request_id in (
+        select request_id from job_claims where claimed_at < clock_timestamp() - interval '1 day'
+        order by claimed_at limit 5000 for update skip locked);
+    return jsonb_build_object('worker_id', worker ->> 'worker_id');
+end $$;

@@ -1,0 +1,10 @@
+-- What a worker is told of a task that it holds.
+create or replace function supaqueue_claimed_job_task(t job_tasks) returns jsonb
+language sql stable
+set search_path from current
+as $$
+    select jsonb_build_object('job_id', (t).job_id, 'task_number', (t).task_number, 'queue', (t).queue,
+        'task_type', (t).task_type, 'payload', (t).payload, 'lease_token', (t).lease_token,
+        'attempt', (t).attempts + 1, 'max_attempts', (t).max_attempts,
+        'waited_seconds', extract(epoch from (t).claimed_at - (t).run_at))
+$$;

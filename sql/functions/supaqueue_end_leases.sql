@@ -1,0 +1,81 @@
+-- Ends leases: the one place where a task leaves claimed or processing. The caller holds the jobs' locks.
+-- `endings`: (job_id, task_number, lease_token, outcome, result, error, after_seconds, ran_seconds). An ending whose token is
+-- not the task's present one changes nothing. What it came to is in job_task_attempts, where a repeat finds it too.
+create or replace function supaqueue_end_leases(endings jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+    at_once timestamptz := clock_timestamp();
+    lost_lease_cap constant integer := 5;
+    changed record;
+begin
+    with given as (
+        select distinct on (job_id, task_number) n, element -> 'result' as result, e.job_id, e.task_number, e.lease_token,
+            e.outcome, e.error, e.after_seconds, e.ran_seconds
+        from rows from (
+            jsonb_array_elements(endings),
+            jsonb_to_recordset(endings) as (job_id uuid, task_number smallint, lease_token bigint, outcome text,
+                error jsonb, after_seconds double precision, ran_seconds double precision)
+        ) with ordinality as e (element, job_id, task_number, lease_token, outcome, error, after_seconds, ran_seconds, n)
+        order by job_id, task_number, n
+    ), leased as (
+        select g.*, t.purpose, t.worker_id, t.claimed_at, t.retry_delay, t.max_attempts, j.cancel_requested_at,
+            coalesce(t.started_at, case when g.outcome not in ('not_started', 'lease_lost')
+                then at_once - make_interval(secs => coalesce(g.ran_seconds, 0)) end) as started_at,
+            t.lost_leases + (g.outcome = 'lease_lost')::integer as lost_leases,
+            case when g.outcome in ('snooze', 'not_started') or g.outcome = 'lease_lost' and t.status = 'claimed'
+                then 0 else 1 end as cost,
+            t.attempts as attempts_before
+        from given g
+        join job_tasks t using (job_id, task_number)
+        join jobs j using (job_id)
+        where t.lease_token = g.lease_token and t.status in ('claimed', 'processing')
+    ), decided as (
+        select l.*, l.attempts_before + l.cost as attempts, case
+            when outcome = 'done' then 'completed'
+            when outcome = 'fail' then 'failed'
+            when outcome = 'cancel' then 'cancelled'
+            when outcome in ('retry', 'lease_lost') and l.attempts_before + l.cost >= l.max_attempts then 'failed'
+            when lost_leases > lost_lease_cap then 'failed'
+            when cancel_requested_at is not null then 'cancelled'
+            else 'pending' end as status_after,
+            case outcome
+                when 'retry' then at_once + coalesce(make_interval(secs => after_seconds), retry_delay)
+                when 'snooze' then at_once + make_interval(secs => coalesce(after_seconds, 0))
+                else at_once end as next_run_at
+        from leased l
+    ), moved as (
+        update job_tasks t
+        set status = d.status_after,
+            result = case when d.outcome = 'done' then d.result else t.result end,
+            error = case when d.status_after <> 'completed' then coalesce(d.error, t.error) end,
+            attempts = d.attempts,
+            lost_leases = d.lost_leases,
+            run_at = case when d.status_after = 'pending' then d.next_run_at else t.run_at end,
+            position = case when d.status_after = 'pending' and d.next_run_at <= at_once
+                then nextval('job_task_position') end,
+            started_at = case when d.status_after = 'pending' then null else d.started_at end,
+            finished_at = case when d.status_after <> 'pending' then at_once end,
+            worker_id = null, lease_expires_at = null, claim_request = null, claimed_at = null
+        from decided d
+        where t.job_id = d.job_id and t.task_number = d.task_number
+    ), logged as (
+        insert into job_task_attempts (job_id, task_number, lease_token, attempt, worker_id, claimed_at, started_at,
+            ended_at, outcome, status_after, error)
+        select job_id, task_number, lease_token, case when cost = 1 then attempts end, worker_id, claimed_at, started_at,
+            at_once, outcome, status_after, error
+        from decided
+    )
+    select array_agg(d.job_id) as job_ids, array_agg(-1) as active,
+        array_agg(-(d.status_after <> 'pending')::integer) as unfinished,
+        array_agg((d.status_after = 'failed')::integer) as failed,
+        array_agg((d.status_after = 'cancelled')::integer) as cancelled
+    into changed
+    from decided d where d.purpose = 'run';
+
+    if changed.job_ids is not null then
+        perform supaqueue_count_tasks(
+            changed.job_ids, changed.active, changed.unfinished, changed.failed, changed.cancelled, at_once);
+    end if;
+end $$;

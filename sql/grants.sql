@@ -1,0 +1,70 @@
+-- Sets every right on this product's objects from nothing, at the end of each migrate: Supabase's default privileges give
+-- anon, authenticated and service_role everything on whatever is created or created again.
+
+do $$
+declare
+    role_name text;
+begin
+    foreach role_name in array array['supaqueue_worker', 'supaqueue_producer'] loop
+        if not exists (select from pg_roles where rolname = role_name) then
+            execute format('create role %I nologin noinherit', role_name);
+        end if;
+        -- PostgREST logs in as authenticator and switches to the role that the token names.
+        if exists (select from pg_roles where rolname = 'authenticator')
+            and not pg_has_role('authenticator', role_name, 'member') then
+            execute format('grant %I to authenticator', role_name);
+        end if;
+    end loop;
+end $$;
+
+do $$
+declare
+    api_roles text;
+    relation record;
+    routine record;
+begin
+    select string_agg(quote_ident(rolname), ', ') into api_roles from pg_roles
+    where rolname in ('anon', 'authenticated', 'service_role', 'supaqueue_worker', 'supaqueue_producer');
+    api_roles := concat_ws(', ', 'public', api_roles);
+
+    for relation in
+        select c.oid::regclass as name, c.relkind from pg_class c
+        where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'S', 'v')
+            and c.relname in ('jobs', 'job_tasks', 'job_task_attempts', 'job_claims', 'job_workers', 'job_task_position',
+                'supaqueue_migrations')
+    loop
+        execute format('revoke all on %s %s from %s',
+            case relation.relkind when 'S' then 'sequence' else 'table' end, relation.name, api_roles);
+        -- Reading is no move: dashboards and ad hoc queries may, over the service key only.
+        if relation.relkind <> 'S' and exists (select from pg_roles where rolname = 'service_role') then
+            execute format('grant select on table %s to service_role', relation.name);
+        end if;
+    end loop;
+
+    for routine in
+        select p.oid::regprocedure as name, p.proname from pg_proc p
+        where p.pronamespace = current_schema()::regnamespace
+            and (p.proname in ('queue_is_open', 'job_bucket') or p.proname like 'supaqueue\_%'
+                or p.proname in ('contract_version_v1', 'enqueue_jobs_v1', 'claim_job_tasks_v1', 'heartbeat_job_tasks_v1',
+                    'finish_job_tasks_v1', 'get_jobs_v1', 'list_jobs_v1', 'cancel_jobs_v1', 'count_jobs_v1',
+                    'abandon_jobs_v1', 'register_worker_v1'))
+    loop
+        execute format('revoke all on function %s from %s', routine.name, api_roles);
+        if routine.proname like '%\_v1' and exists (select from pg_roles where rolname = 'service_role') then
+            execute format('grant execute on function %s to service_role', routine.name);
+        end if;
+        if routine.proname in ('contract_version_v1', 'claim_job_tasks_v1', 'heartbeat_job_tasks_v1',
+                'finish_job_tasks_v1', 'register_worker_v1') then
+            execute format('grant execute on function %s to supaqueue_worker', routine.name);
+        end if;
+        if routine.proname in ('contract_version_v1', 'enqueue_jobs_v1', 'get_jobs_v1', 'list_jobs_v1', 'cancel_jobs_v1',
+                'count_jobs_v1', 'abandon_jobs_v1') then
+            execute format('grant execute on function %s to supaqueue_producer', routine.name);
+        end if;
+    end loop;
+
+    execute format('grant usage on schema %I to supaqueue_worker, supaqueue_producer', current_schema());
+    if exists (select from pg_roles where rolname = 'service_role') then
+        execute format('grant usage on schema %I to service_role', current_schema());
+    end if;
+end $$;
