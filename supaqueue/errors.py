@@ -7,10 +7,13 @@
     ├── DevStackError           the local stack could not start or stop
     ├── MigrationError          the SQL files could not be applied; nothing of the failed file was
     ├── WaitTimeout             the job had not ended in time
+    ├── JobNotFound             there is no job with this id
     └── CallError               a call to the database failed; carries what is known of its effect
         ├── AccessDenied        the key is unknown or may not make this call
+        ├── EndpointNotFound    URL or schema lead to no queue; a ConfigurationError too
         ├── ContractMismatch    this SDK and the installed SQL do not speak the same version
         ├── CallRefused         the function itself refused the call, and changed nothing
+        ├── JobConflict         the id belongs to another job already, or was abandoned
         └── QueueUnavailable    no usable answer within the budget; `code` is QUEUE_UNAVAILABLE
 
 A lost lease is not an error but an answer: see `supaqueue.worker`.
@@ -18,7 +21,10 @@ A lost lease is not an error but an answer: see `supaqueue.worker`.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+if TYPE_CHECKING:
+    from supaqueue.job import EnqueueAnswer
 
 Committed = Literal["yes", "no", "unknown"]
 """Whether the call took effect: `unknown` means that a repeat of the same call will tell."""
@@ -36,7 +42,12 @@ class InvalidInput(SupaqueueError, ValueError):
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(f"{field}: {message}" if field else message)
+        self.message = message
         self.field = field
+
+    def inside(self, place: str) -> Self:
+        """Return the same error with `place`, for example `jobs[3]`, before its field."""
+        return type(self)(self.message, field=f"{place}.{self.field}" if self.field else place)
 
 
 class PayloadMismatch(InvalidInput):
@@ -59,6 +70,14 @@ class WaitTimeout(SupaqueueError, TimeoutError):
     """The job had not ended within the time given to `wait`; it goes on all the same."""
 
 
+class JobNotFound(SupaqueueError, LookupError):
+    """There is no job with this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"there is no job {job_id}: it was never enqueued here, or has been pruned")
+        self.job_id = job_id
+
+
 class CallError(SupaqueueError):
     """A call to the database failed.
 
@@ -69,6 +88,8 @@ class CallError(SupaqueueError):
         sqlstate: Postgres' or PostgREST's code, if there was one.
         http_status: of the last answer, if there was one.
         job_id: the job concerned, where it was one.
+        cause: what the network's error was called, where it was one, for example `ConnectTimeout`.
+        answered: of `enqueue_many`, what the calls before this one were answered, in order.
     """
 
     code: ClassVar[str] = "CALL_FAILED"
@@ -83,6 +104,7 @@ class CallError(SupaqueueError):
         sqlstate: str | None = None,
         http_status: int | None = None,
         job_id: str | None = None,
+        cause: str | None = None,
     ) -> None:
         super().__init__(message)
         self.call = call
@@ -91,12 +113,20 @@ class CallError(SupaqueueError):
         self.sqlstate = sqlstate
         self.http_status = http_status
         self.job_id = job_id
+        self.cause = cause
+        self.answered: tuple[EnqueueAnswer, ...] = ()
 
 
 class AccessDenied(CallError):
     """The key is unknown to the gateway, or its role may not make this call."""
 
     code = "ACCESS_DENIED"
+
+
+class EndpointNotFound(CallError, ConfigurationError):
+    """What answers under the URL, or the schema named there, is no queue's API."""
+
+    code = "ENDPOINT_NOT_FOUND"
 
 
 class ContractMismatch(CallError):
@@ -106,9 +136,15 @@ class ContractMismatch(CallError):
 
 
 class CallRefused(CallError):
-    """The function refused its input and changed nothing; `field` names the argument if known."""
+    """The function, or Postgres within it, refused the call and changed nothing; the message says which part."""
 
     code = "CALL_REFUSED"
+
+
+class JobConflict(CallError):
+    """The id belongs to a job with other content, or was abandoned; nothing was stored."""
+
+    code = "JOB_CONFLICT"
 
 
 class QueueUnavailable(CallError):

@@ -18,7 +18,9 @@ begin
                 when t.job_id is null then 'unknown'
                 when a.outcome is null or a.outcome = 'lease_lost' then 'lost'
                 else 'recorded' end,
-            'status', case when a.outcome <> 'lease_lost' then a.status_after end) order by g.n), '[]')
+            'status', case when a.outcome <> 'lease_lost' then a.status_after end,
+            'retry_in_seconds', case when a.outcome = 'retry' and a.status_after = 'pending' and t.status = 'pending'
+                then greatest(0, extract(epoch from t.run_at - clock_timestamp())) end) order by g.n), '[]')
         from rows from (
             jsonb_to_recordset(tasks) as (job_id uuid, task_number smallint, lease_token bigint)
         ) with ordinality as g (job_id, task_number, lease_token, n)

@@ -1,0 +1,104 @@
+"""The command: options in, progress bar and table or JSON out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from supaqueue.cli.demo.files import input_files
+from supaqueue.cli.demo.run import Summary, run_demo
+
+app = typer.Typer(help="Process real files with workers, kill one on the way, and check every result.")
+
+MEANINGS = {
+    "jobs": "one per input file",
+    "completed": "ended with a result",
+    "failed": "ended without one",
+    "lost": "input files for which no job ended",
+    "wrong": "results that differ from those computed directly",
+    "finished_twice": "tasks ended for good by more than one attempt",
+    "rescued": "taken over from the killed worker, then completed",
+    "seconds": "from the start of Postgres to the last comparison",
+}
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            help="A folder with text and .wav files.",
+            show_default="the .py files of this Python's standard library",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the database and the logs in this folder, for a look.")
+    ] = None,
+) -> None:
+    """Process real files with two worker processes, kill one of them, and check every result.
+
+    The exit code is 0 only if every job is completed with the right result, none twice, and the killed worker's
+    tasks were rescued.
+    """
+    files = input_files(folder)
+    with _directory(keep) as directory, _bar() as bar:
+        task = bar.add_task("", total=len(files))
+        summary = run_demo(
+            files,
+            directory,
+            lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+            keep=keep is not None,
+        )
+    if as_json:
+        print(json.dumps(asdict(summary)))
+    else:
+        _print(summary)
+    raise typer.Exit(0 if summary.good else 1)
+
+
+@contextmanager
+def _directory(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    directory = Path(tempfile.mkdtemp(prefix="supaqueue-demo-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _print(summary: Summary) -> None:
+    table = Table(title="supaqueue demo")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    table.add_column("meaning", style="dim")
+    for name, figure in asdict(summary).items():
+        table.add_row(name, str(figure), MEANINGS[name])
+    console = Console()
+    console.print(table)
+    console.print("[green]everything holds[/]" if summary.good else "[red]something does not hold: see above[/]")

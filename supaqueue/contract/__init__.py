@@ -1,0 +1,81 @@
+"""The SQL contract in Python: one class per function, which knows its name, arguments and answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supaqueue.contract.abandon_jobs import AbandonJobs
+from supaqueue.contract.call import CONTRACT_VERSION, Call
+from supaqueue.contract.cancel_jobs import CancelJobs
+from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks
+from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
+from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
+from supaqueue.contract.enqueue_jobs import EnqueueJobs
+from supaqueue.contract.finish_job_tasks import (
+    FinishAnswer,
+    FinishedTask,
+    FinishJobTasks,
+    FinishOutcome,
+    TaskError,
+)
+from supaqueue.contract.get_jobs import GetJobs
+from supaqueue.contract.heartbeat_job_tasks import HeartbeatAnswer, HeartbeatJobTasks
+from supaqueue.contract.json_value import Json, checked_json
+from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
+from supaqueue.contract.new_job import NewJob
+from supaqueue.contract.register_worker import RegisterWorker
+from supaqueue.contract.task import ClaimedTask, TaskRef
+from supaqueue.job import AbandonAnswer, CancelAnswer, EnqueueAnswer
+
+ALL_CALLS: tuple[type[Call[Any]], ...] = (
+    AbandonJobs,
+    CancelJobs,
+    ClaimJobTasks,
+    ContractVersion,
+    CountJobs,
+    EnqueueJobs,
+    FinishJobTasks,
+    GetJobs,
+    HeartbeatJobTasks,
+    ListJobs,
+    RegisterWorker,
+)
+"""Every call there is; a test compares them with the functions in a migrated database."""
+
+__all__ = [
+    "ALL_CALLS",
+    "CONTRACT_VERSION",
+    "AbandonAnswer",
+    "AbandonJobs",
+    "Call",
+    "CancelAnswer",
+    "CancelJobs",
+    "ClaimJobTasks",
+    "Claimed",
+    "ClaimedTask",
+    "ContractVersion",
+    "CountJobs",
+    "EnqueueAnswer",
+    "EnqueueJobs",
+    "FinishAnswer",
+    "FinishJobTasks",
+    "FinishOutcome",
+    "FinishedTask",
+    "GetJobs",
+    "HeartbeatAnswer",
+    "HeartbeatJobTasks",
+    "JobFilter",
+    "JobPage",
+    "Json",
+    "ListJobs",
+    "NewJob",
+    "RegisterWorker",
+    "SpokenVersions",
+    "Stats",
+    "TaskCount",
+    "TaskError",
+    "TaskRef",
+    "Unserved",
+    "WorkerSeen",
+    "checked_json",
+]

@@ -1,0 +1,71 @@
+"""Claiming: leasing tasks to a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import SkipValidation, TypeAdapter
+
+from supaqueue.contract.call import CONTRACT_VERSION, Call
+from supaqueue.contract.json_value import Json
+from supaqueue.contract.task import ClaimedTask, TaskRef
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim came to.
+
+    Attributes:
+        tasks: those leased, oldest first.
+        marks: to be given to the next claim as they are.
+        more: whether another claim at once is likely to find something.
+        wait_seconds: until the next task is due, if one is and nothing more is ready.
+    """
+
+    tasks: tuple[ClaimedTask, ...]
+    marks: SkipValidation[dict[str, Json]]
+    more: bool
+    wait_seconds: float | None
+
+
+_REPLY = TypeAdapter(Claimed)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimJobTasks(Call[Claimed]):
+    """Lease up to `want` tasks for `lease_seconds`; a repeat of `request_id` answers those still held.
+
+    `started` reports tasks, claimed before, whose handlers have begun since.
+    """
+
+    function: ClassVar[str] = "claim_job_tasks_v1"
+    mutates: ClassVar[bool] = True
+
+    request_id: str
+    worker_id: str
+    queues: tuple[str, ...]
+    task_types: tuple[str, ...]
+    want: int
+    lease_seconds: float
+    marks: Mapping[str, Json]
+    started: tuple[TaskRef, ...] = ()
+
+    def arguments(self) -> dict[str, Json]:
+        """Return the function's arguments by name."""
+        return {
+            "request_id": self.request_id,
+            "worker_id": self.worker_id,
+            "queues": list(self.queues),
+            "task_types": list(self.task_types),
+            "want": self.want,
+            "lease_seconds": self.lease_seconds,
+            "marks": dict(self.marks),
+            "started": [ref.row() for ref in self.started],
+            "contract_version": CONTRACT_VERSION,
+        }
+
+    def parse(self, body: Json) -> Claimed:
+        """Read the answer; raises ValueError if it is none."""
+        return _REPLY.validate_python(body)

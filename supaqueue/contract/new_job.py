@@ -1,0 +1,178 @@
+"""A job to be: checked when it is made, so that whatever is refused is refused before any write."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from pydantic import SkipValidation
+
+from supaqueue.contract.json_value import Json, check_text, measured_json, without_none
+from supaqueue.errors import InvalidInput
+from supaqueue.job_id import check_job_id, job_id_from_key, new_job_id
+
+MAX_ATTEMPTS = 1000
+MAX_TAGS = 100
+_LONGEST_DELAY = timedelta(days=36_500).total_seconds()
+_LONGEST_RETRY_DELAY = timedelta(days=30).total_seconds()
+_OPTIONS = frozenset(
+    (
+        "task_type",
+        "payload",
+        "queue",
+        "job_id",
+        "idempotency_key",
+        "run_at",
+        "delay",
+        "max_attempts",
+        "retry_delay",
+        "tags",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class NewJob:
+    """A job to enqueue. It has its id from the start, so that sending it again is safe.
+
+    Args:
+        task_type: which handler runs it.
+        payload: plain JSON or a pydantic model.
+        queue: where it waits.
+        job_id: an id made by `new_job_id`; None makes one.
+        idempotency_key: makes the id from task type and key: the same key again is the same job.
+        run_at: when to run it, an aware time; by default at once.
+        delay: how long to wait, in seconds or as a timedelta, by the database's clock; instead of `run_at`.
+        max_attempts: 1 to 1,000; by default 5.
+        retry_delay: between attempts, in seconds or as a timedelta, up to 30 days; by default 5 seconds.
+        tags: to find it by; up to 100.
+
+    Raises:
+        InvalidInput: naming the field.
+    """
+
+    job_id: str
+    queue: str
+    task_type: str
+    payload: SkipValidation[Json]
+    payload_bytes: int
+    run_at: datetime | None
+    delay_seconds: float | None
+    max_attempts: int | None
+    retry_delay_seconds: float | None
+    tags: tuple[str, ...]
+
+    def __init__(
+        self,
+        task_type: str,
+        payload: object = None,
+        *,
+        queue: str = "default",
+        job_id: str | None = None,
+        idempotency_key: str | None = None,
+        run_at: datetime | None = None,
+        delay: float | timedelta | None = None,
+        max_attempts: int | None = None,
+        retry_delay: float | timedelta | None = None,
+        tags: Iterable[str] = (),
+    ) -> None:
+        if run_at is not None and delay is not None:
+            raise InvalidInput("give either run_at or delay, not both", field="delay")
+        checked_payload, payload_bytes = measured_json(payload, field="payload")
+        checked = {
+            "task_type": check_text(task_type, field="task_type"),
+            "queue": check_text(queue, field="queue"),
+            "job_id": _settled_id(task_type, job_id, idempotency_key),
+            "payload": checked_payload,
+            "payload_bytes": payload_bytes,
+            "run_at": _checked_time(run_at),
+            "delay_seconds": _checked_seconds(delay, "delay", _LONGEST_DELAY),
+            "max_attempts": _checked_attempts(max_attempts),
+            "retry_delay_seconds": _checked_seconds(retry_delay, "retry_delay", _LONGEST_RETRY_DELAY),
+            "tags": _checked_tags(tags),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any], *, field: str = "job") -> Self:
+        """Return the job that a mapping of the constructor's arguments describes.
+
+        Raises:
+            InvalidInput: an argument is unknown, missing or malformed; `field` stands before its name.
+        """
+        for name in options:
+            if name not in _OPTIONS:
+                raise InvalidInput("this version has no such option", field=f"{field}.{name}")
+        if "task_type" not in options:
+            raise InvalidInput("is missing", field=f"{field}.task_type")
+        try:
+            return cls(**options)
+        except InvalidInput as error:
+            raise error.inside(field) from None
+
+    def row(self) -> dict[str, Json]:
+        """Return it as SQL takes it; what is not set is left out, so that alike jobs are alike to SQL."""
+        row: dict[str, Json] = {
+            "job_id": self.job_id,
+            "queue": self.queue,
+            "task_type": self.task_type,
+            "payload": self.payload,
+            "run_at": self.run_at.isoformat() if self.run_at else None,
+            "delay_seconds": self.delay_seconds,
+            "max_attempts": self.max_attempts,
+            "retry_delay_seconds": self.retry_delay_seconds,
+            "tags": list(self.tags) or None,
+        }
+        return without_none(row)
+
+
+def _settled_id(task_type: str, job_id: str | None, idempotency_key: str | None) -> str:
+    if idempotency_key is None:
+        return new_job_id() if job_id is None else check_job_id(job_id)
+    if job_id is not None:
+        raise InvalidInput("give either job_id or idempotency_key, not both", field="idempotency_key")
+    key = check_text(idempotency_key, field="idempotency_key", max_length=1000)
+    return job_id_from_key(task_type, key)
+
+
+def _checked_time(run_at: object) -> datetime | None:
+    if run_at is None:
+        return None
+    if not isinstance(run_at, datetime):
+        raise InvalidInput(f"must be a datetime, not {type(run_at).__name__}", field="run_at")
+    if run_at.utcoffset() is None:
+        raise InvalidInput("has no time zone: use datetime.now(UTC) or .astimezone()", field="run_at")
+    return run_at.astimezone(UTC)
+
+
+def _checked_seconds(value: object, field: str, longest: float) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"must be seconds or a timedelta, not {type(value).__name__}", field=field)
+    if not (math.isfinite(value) and 0 <= value <= longest):
+        raise InvalidInput(f"must be between 0 and {longest:,.0f} seconds", field=field)
+    return float(value)
+
+
+def _checked_attempts(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS:
+        raise InvalidInput(f"must be a whole number from 1 to {MAX_ATTEMPTS:,}", field="max_attempts")
+    return value
+
+
+def _checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise InvalidInput(f"must be several texts, not {type(tags).__name__}", field="tags")
+    checked = tuple(check_text(tag, field=f"tags[{index}]") for index, tag in enumerate(tags))
+    if len(checked) > MAX_TAGS:
+        raise InvalidInput(f"must be at most {MAX_TAGS}, not {len(checked)}", field="tags")
+    return checked

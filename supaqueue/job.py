@@ -1,0 +1,132 @@
+"""Jobs as readers see them, and what calls about jobs are answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, JsonValue, SkipValidation, ValidationError
+
+from supaqueue.errors import PayloadMismatch
+
+JobStatus = Literal["pending", "processing", "completed", "failed", "cancelled", "mirrored"]
+TaskStatus = Literal[
+    "blocked", "pending", "claimed", "processing", "completed", "failed", "cancelled", "mirrored"
+]
+ENDED: frozenset[JobStatus] = frozenset({"completed", "failed", "cancelled"})
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one lease of a task ended; `attempt` counts from 1 and is None if the lease cost none."""
+
+    lease_token: int
+    attempt: int | None
+    worker_id: str | None
+    claimed_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime
+    outcome: str
+    status_after: TaskStatus
+    error: SkipValidation[JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker runs. `payload` and `history` (the last 20 leases) are read only if asked for."""
+
+    task_number: int
+    task_type: str
+    status: TaskStatus
+    result: SkipValidation[JsonValue]
+    error: SkipValidation[JsonValue]
+    attempts: int
+    max_attempts: int
+    lost_leases: int
+    run_at: datetime
+    worker_id: str | None
+    last_heartbeat: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    payload: SkipValidation[JsonValue] = None
+    history: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a caller asked for, with its tasks. Times are aware, and the database's."""
+
+    job_id: str
+    queue: str
+    task_type: str
+    status: JobStatus
+    owner: Literal["supabase", "legacy"]
+    tags: tuple[str, ...]
+    created_at: datetime
+    finished_at: datetime | None
+    cancel_requested: bool
+    tasks: tuple[Task, ...]
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is completed, failed or cancelled."""
+        return self.status in ENDED
+
+    @property
+    def result(self) -> JsonValue:
+        """The result of its first task; None until that is completed."""
+        return self.tasks[0].result
+
+    @property
+    def error(self) -> JsonValue:
+        """The latest error of its first task, as `{"type", "message"}`; None if there was none."""
+        return self.tasks[0].error
+
+    @property
+    def payload(self) -> JsonValue:
+        """The payload of its first task, if it was asked for; else None."""
+        return self.tasks[0].payload
+
+    def result_as(self, model: type[Model]) -> Model:
+        """Return the result as a pydantic model.
+
+        Raises:
+            PayloadMismatch: it does not fit, or there is none yet.
+        """
+        try:
+            return model.model_validate(self.result)
+        except ValidationError as error:
+            raise _mismatch(error, model) from None  # its own text quotes the result
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueAnswer:
+    """`created`; `exists`: stored before, alike; `conflict`: the id is taken by another job, or abandoned."""
+
+    job_id: str
+    answer: Literal["created", "exists", "conflict"]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAnswer:
+    """`cancelled`; `requested`: still running; `finished`: completed or failed before; `unknown`."""
+
+    job_id: str
+    answer: Literal["cancelled", "requested", "finished", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonAnswer:
+    """`abandoned`: it was not here and cannot come; `cancelled`: it was waiting; `started`: it goes on."""
+
+    job_id: str
+    answer: Literal["abandoned", "cancelled", "started"]
+
+
+def _mismatch(error: ValidationError, model: type[BaseModel]) -> PayloadMismatch:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(("result", *map(str, first["loc"])))
+    return PayloadMismatch(f"does not fit {model.__name__}: {first['type']}", field=place)

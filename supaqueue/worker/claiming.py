@@ -1,0 +1,158 @@
+"""Asks for tasks: one claim in flight at a time, as large as there is room for when it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from supaqueue.contract import Claimed, ClaimedTask, ClaimJobTasks, Json
+from supaqueue.errors import AccessDenied, CallError, ContractMismatch
+from supaqueue.transport import AsyncTransport
+from supaqueue.worker.leases import Leases
+from supaqueue.worker.pause import Backoff, Polling
+
+_log = logging.getLogger(__name__)
+
+CLAIM_LIMIT = 1000
+"""Tasks that one claim may ask for; the function refuses more."""
+
+
+@dataclass(slots=True)
+class Room:
+    """How many tasks to hold: the slots, and so many more as run out while a claim is on its way.
+
+    Long handlers get no task ahead of time, so that none waits here while another worker is idle; handlers that
+    are short against a round trip get up to `ahead_limit` times the slots.
+    """
+
+    slots: int
+    ahead_limit: int = 4
+    _run_seconds: float = 1.0
+    _claim_seconds: float = 0.05
+
+    def ran(self, seconds: float) -> None:
+        """Notes how long a handler took."""
+        self._run_seconds += (seconds - self._run_seconds) * 0.05
+
+    def claimed(self, seconds: float) -> None:
+        """Notes how long a claim took."""
+        self._claim_seconds += (seconds - self._claim_seconds) * 0.2
+
+    @property
+    def capacity(self) -> int:
+        """Tasks to hold at most, running and waiting."""
+        per_slot = self._claim_seconds / max(self._run_seconds, 1e-6)
+        ahead = 0.0 if per_slot < 0.1 else min(2 * per_slot, self.ahead_limit)
+        return min(self.slots + math.ceil(self.slots * ahead), CLAIM_LIMIT)
+
+
+@dataclass(slots=True)
+class Claimer:
+    """Claims until told to stop, and gives every task to `take`."""
+
+    transport: AsyncTransport
+    leases: Leases
+    worker_id: str
+    queues: tuple[str, ...]
+    task_types: tuple[str, ...]
+    lease_seconds: float
+    room: Room
+    polling: Polling
+    take: Callable[[ClaimedTask], None]
+    stopping: asyncio.Event
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
+    idle_claims: int = 0
+    _marks: Mapping[str, Json] = field(default_factory=dict)
+    _last_task: float = 0.0
+    _answered: bool = False
+
+    async def run(self) -> None:
+        """Claims until `stopping`.
+
+        Raises:
+            AccessDenied, ContractMismatch: if the very first claim is answered so; later ones are waited out, since
+                a migration or a change of keys passes.
+        """
+        backoff = Backoff()
+        while not self.stopping.is_set():
+            if not await self._wait_for_room():
+                return
+            try:
+                claimed = await self._claim()
+            except (AccessDenied, ContractMismatch) as refused:
+                if not self._answered:
+                    raise
+                await self._pause(self._after_failure(refused, backoff))
+            except CallError as failed:
+                await self._pause(self._after_failure(failed, backoff))
+            else:
+                backoff.reset()
+                await self._take(claimed)
+
+    async def _wait_for_room(self) -> bool:
+        while not self.stopping.is_set():
+            self.freed.clear()
+            if self._want() > 0:
+                return True
+            await self.freed.wait()
+        return False
+
+    def _want(self) -> int:
+        capacity = self.room.capacity
+        want = capacity - len(self.leases)
+        # With tasks waiting here anyway a larger claim a little later costs less than a small one now.
+        return want if want >= min(self.room.slots, capacity // 4) or len(self.leases) < self.room.slots else 0
+
+    async def _claim(self) -> Claimed:
+        starts = self.leases.unreported_starts()
+        begun = time.monotonic()
+        claimed = await self.transport.send(
+            ClaimJobTasks(
+                request_id=str(uuid.uuid4()),
+                worker_id=self.worker_id,
+                queues=self.queues,
+                task_types=self.task_types,
+                want=self._want(),
+                lease_seconds=self.lease_seconds,
+                marks=self._marks,
+                started=starts,
+            )
+        )
+        self.room.claimed(time.monotonic() - begun)
+        self._answered = True
+        self._marks = claimed.marks
+        self.leases.starts_reported(starts)
+        return claimed
+
+    async def _take(self, claimed: Claimed) -> None:
+        for task in claimed.tasks:
+            self.take(task)
+        if claimed.tasks:
+            self.idle_claims = 0
+            self._last_task = time.monotonic()
+            return
+        self.idle_claims += 1
+        if not claimed.more:
+            await self._pause(self.polling.pause(time.monotonic() - self._last_task, claimed.wait_seconds))
+        else:
+            await self._pause(self.polling.busy)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _after_failure(self, failed: CallError, backoff: Backoff) -> float:
+        seconds = backoff.next()
+        _log.warning("claim failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds)
+        return seconds
+
+    def wake(self) -> None:
+        """Called when a slot became free, or when it is time to stop."""
+        self.freed.set()

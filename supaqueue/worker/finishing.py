@@ -1,0 +1,90 @@
+"""Reports ended tasks: at once when no report is in flight, gathered while one is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from supaqueue.contract import FinishAnswer, FinishedTask, FinishJobTasks, TaskError
+from supaqueue.errors import CallError, CallRefused
+from supaqueue.transport import AsyncTransport
+from supaqueue.worker.leases import Leases
+from supaqueue.worker.pause import Backoff
+from supaqueue.worker.run import Ended
+
+_log = logging.getLogger(__name__)
+
+BATCH_LIMIT = 500
+"""Tasks that one report carries."""
+
+
+@dataclass(slots=True)
+class Finisher:
+    """Sends reports until closed. A report that gets no answer is sent again: it is repeatable."""
+
+    transport: AsyncTransport
+    leases: Leases
+    worker_id: str
+    answered: Callable[[Ended, FinishAnswer], None]
+    _ended: list[Ended] = field(default_factory=list)
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
+    _closing: bool = False
+
+    def add(self, ended: Ended) -> None:
+        """Queues one report."""
+        self._ended.append(ended)
+        self._more.set()
+
+    def close(self) -> None:
+        """Lets `run` return once everything queued has been reported."""
+        self._closing = True
+        self._more.set()
+
+    async def run(self) -> None:
+        """Reports until closed and empty."""
+        while self._ended or not self._closing:
+            await self._more.wait()
+            self._more.clear()
+            while self._ended:
+                batch, self._ended = self._ended[:BATCH_LIMIT], self._ended[BATCH_LIMIT:]
+                await self._report(batch)
+
+    async def _report(self, batch: Sequence[Ended]) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                answers = await self._send([ended.finished for ended in batch])
+            except CallRefused as refused:
+                return await self._one_by_one(batch, refused)
+            except CallError as failed:
+                seconds = backoff.next()
+                _log.warning("finish failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds)
+                await asyncio.sleep(seconds)
+            else:
+                return self._settle(batch, answers)
+
+    async def _send(self, finished: Sequence[FinishedTask]) -> Sequence[FinishAnswer]:
+        return await self.transport.send(FinishJobTasks(worker_id=self.worker_id, tasks=tuple(finished)))
+
+    async def _one_by_one(self, batch: Sequence[Ended], refused: CallRefused) -> None:
+        # One row that the database refuses must not keep its neighbours from being recorded.
+        if len(batch) > 1:
+            for ended in batch:
+                await self._report([ended])
+            return
+        ended = batch[0]
+        if ended.finished.outcome == "fail" and ended.finished.result is None:
+            _log.error("the end of job %s could not be recorded: %s", ended.held.task.job_id, refused)
+            self.leases.remove(ended.held.task.ref)
+            return
+        error = TaskError(type="CallRefused", message="the database refused what the handler returned")
+        await self._report(
+            [replace(ended, finished=replace(ended.finished, outcome="fail", result=None, error=error))]
+        )
+
+    def _settle(self, batch: Sequence[Ended], answers: Sequence[FinishAnswer]) -> None:
+        for ended, answer in zip(batch, answers, strict=True):
+            self.leases.remove(ended.held.task.ref)
+            self.answered(ended, answer)

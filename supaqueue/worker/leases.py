@@ -1,0 +1,87 @@
+"""The tasks that this worker holds; shared between the event loop and the heartbeat thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from supaqueue.contract import ClaimedTask, TaskRef
+from supaqueue.worker.context import Context
+
+
+class Stop(Enum):
+    """Why a run is to end before its handler does."""
+
+    LEASE_LOST = "lease_lost"
+    CANCELLED = "cancelled"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One leased task: waiting for a slot, then inside its handler."""
+
+    task: ClaimedTask
+    context: Context
+    run: asyncio.Task[Any] | None = None
+    stop: Stop | None = None
+    ended: bool = False
+
+    def interrupt(self, reason: Stop) -> None:
+        """Ends the run as far as that is possible: cancels an async handler, tells a sync one. Loop thread only."""
+        if self.stop is None:
+            self.stop = reason
+            self.context.cancel()
+            if self.run is not None:
+                self.run.cancel()
+
+
+class Leases:
+    """Held tasks by reference, and the starts that no call has reported yet. Every method is thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[TaskRef, Held] = {}
+        self._starts: set[TaskRef] = set()
+
+    def add(self, held: Held) -> None:
+        """Holds a task from now on."""
+        with self._lock:
+            self._held[held.task.ref] = held
+
+    def remove(self, ref: TaskRef) -> None:
+        """Forgets a task: its end has been reported, or its lease is another's."""
+        with self._lock:
+            self._held.pop(ref, None)
+            self._starts.discard(ref)
+
+    def get(self, ref: TaskRef) -> Held | None:
+        """The held task, or None."""
+        return self._held.get(ref)
+
+    def all(self) -> list[Held]:
+        """Every held task, in the order they were claimed."""
+        with self._lock:
+            return list(self._held.values())
+
+    def started(self, ref: TaskRef) -> None:
+        """Notes that a handler began; the next call reports it."""
+        with self._lock:
+            self._starts.add(ref)
+
+    def unreported_starts(self) -> tuple[TaskRef, ...]:
+        """Starts that the next call carries."""
+        with self._lock:
+            return tuple(self._starts)
+
+    def starts_reported(self, refs: Collection[TaskRef]) -> None:
+        """Called once a call that carried these starts was answered."""
+        with self._lock:
+            self._starts.difference_update(refs)
+
+    def __len__(self) -> int:
+        return len(self._held)

@@ -1,0 +1,139 @@
+"""Which function runs which task type, and what payload it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from supaqueue.errors import ConfigurationError, PayloadMismatch
+from supaqueue.worker.context import Context
+
+HandlerFunction = Callable[..., Any]
+F = TypeVar("F", bound=HandlerFunction)
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One registered function: how to parse a payload for it and how to call it."""
+
+    task_type: str
+    function: HandlerFunction
+    is_async: bool
+    takes_payload: bool
+    takes_context: bool
+    payload: TypeAdapter[Any]
+
+    def parse(self, payload: Any) -> Any:
+        """The payload as the handler's annotation wants it.
+
+        Raises:
+            PayloadMismatch: naming the paths that do not fit, never their values.
+        """
+        try:
+            return self.payload.validate_python(payload)
+        except ValidationError as mismatch:
+            found = "; ".join(
+                f"{'.'.join(map(str, error['loc'])) or 'payload'}: {error['msg']}"
+                for error in mismatch.errors(include_input=False, include_url=False, include_context=False)[:5]
+            )
+            raise PayloadMismatch(f"does not fit what {self.task_type} takes ({found})", field="payload") from None
+
+    def arguments(self, payload: Any, context: Context) -> tuple[Any, ...]:
+        """What the function is called with: the parsed payload, then the context if it asks for one."""
+        given = (self.parse(payload),) if self.takes_payload else ()
+        return (*given, context) if self.takes_context else given
+
+
+class Registry:
+    """The task types that a worker serves.
+
+    >>> registry = Registry()
+    >>> @registry.task("greet")
+    ... async def greet(name: str, context: Context) -> str:
+    ...     return f"Hello {name}, attempt {context.attempt}"
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    def task(self, task_type: str | None = None) -> Callable[[F], F]:
+        """Registers a function, async or not, for a task type (by default the function's name).
+
+        The function takes the payload, checked against its annotation, then, if it has a second parameter (or
+        one annotated `Context`), the `Context`. It returns a result that JSON can hold, or an `Outcome`.
+
+        Raises:
+            ConfigurationError: if the type is registered already, or the parameters do not fit.
+        """
+
+        def register(function: F) -> F:
+            handler = _inspect(task_type or getattr(function, "__name__", ""), function)
+            if handler.task_type in self._handlers:
+                raise ConfigurationError(f"task type {handler.task_type!r} is registered twice")
+            self._handlers[handler.task_type] = handler
+            return function
+
+        return register
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Handlers by task type, read only."""
+        return MappingProxyType(self._handlers)
+
+    def include(self, other: Registry) -> None:
+        """Adds another registry's task types to this one.
+
+        Raises:
+            ConfigurationError: if both have the same type.
+        """
+        twice = sorted(self._handlers.keys() & other._handlers.keys())
+        if twice:
+            raise ConfigurationError(f"task types registered twice: {', '.join(twice)}")
+        self._handlers.update(other._handlers)
+
+    def check(self, task_type: str, payload: Any) -> None:
+        """Checks a payload against its handler's annotation; types that are not registered here pass.
+
+        Raises:
+            PayloadMismatch: if it does not fit.
+        """
+        handler = self._handlers.get(task_type)
+        if handler is not None and handler.takes_payload:
+            handler.parse(payload)
+
+
+def _inspect(task_type: str, function: HandlerFunction) -> Handler:
+    if not 1 <= len(task_type) <= 200:
+        raise ConfigurationError("a task type has 1 to 200 characters")
+    hints = get_type_hints(function, include_extras=True) if inspect.isroutine(function) else {}
+    names = _positional(task_type, function)
+    contexts = [name for name in names if hints.get(name) is Context]
+    payloads = [name for name in names if name not in contexts][:1]
+    takes_context = bool(contexts) or len(names) == 2
+    if len(names) > 2 or (contexts and names[-1] != contexts[0]):
+        raise ConfigurationError(f"the handler of {task_type!r} takes (payload), (payload, context) or (context)")
+    return Handler(
+        task_type=task_type,
+        function=function,
+        is_async=inspect.iscoroutinefunction(function)
+        or inspect.iscoroutinefunction(getattr(function, "__call__", None)),  # noqa: B004
+        takes_payload=bool(payloads),
+        takes_context=takes_context,
+        payload=TypeAdapter(hints.get(payloads[0], Any) if payloads else Any),
+    )
+
+
+def _positional(task_type: str, function: HandlerFunction) -> list[str]:
+    names = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            if parameter.default is parameter.empty or len(names) < 2:
+                names.append(name)
+        elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            raise ConfigurationError(f"the handler of {task_type!r} has a keyword-only parameter {name!r}")
+    return names

@@ -1,0 +1,278 @@
+"""The worker: claims, runs, heartbeats and reports, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from supaqueue.contract import ClaimedTask, FinishAnswer, HeartbeatAnswer, RegisterWorker
+from supaqueue.errors import CallError, ConfigurationError
+from supaqueue.settings import Settings
+from supaqueue.telemetry.events import JobStarted
+from supaqueue.telemetry.hook import Telemetry
+from supaqueue.transport import AsyncRestTransport, RestTransport
+from supaqueue.version import __version__
+from supaqueue.worker.claiming import Claimer, Room
+from supaqueue.worker.context import Context
+from supaqueue.worker.facts import finish_event, lease_lost, task_ids
+from supaqueue.worker.finishing import Finisher
+from supaqueue.worker.heartbeat import Heartbeat, Pulse
+from supaqueue.worker.leases import Held, Leases, Stop
+from supaqueue.worker.pause import Polling
+from supaqueue.worker.registry import Registry
+from supaqueue.worker.run import Ended, run_task, unstarted
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs the tasks of some queues with the handlers of a registry.
+
+    Args:
+        registry: what this worker serves; other task types are left to other workers.
+        settings: where the queue is, and the key; `Settings.load()` if not given.
+        queues: names of the queues, at least one.
+        concurrency: handlers that run at the same time.
+        lease_seconds: a task whose worker was not heard of for so long is given to another one.
+        grace_seconds: how long running handlers may go on after `stop`.
+        stall_seconds: past this the job that blocks the event loop is named and its lease not renewed.
+
+    Raises:
+        ConfigurationError: if no handler or no queue is given, or a number makes no sense.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        settings: Settings | None = None,
+        *,
+        queues: Sequence[str] = ("default",),
+        concurrency: int = 16,
+        lease_seconds: float = 30.0,
+        grace_seconds: float = 20.0,
+        stall_seconds: float | None = None,
+        polling: Polling | None = None,
+        telemetry: Telemetry | None = None,
+        worker_id: str | None = None,
+    ) -> None:
+        _check(registry, queues, concurrency, lease_seconds)
+        self.registry = registry
+        self.settings = settings or Settings.load()
+        self.queues = tuple(dict.fromkeys(queues))
+        self.concurrency = concurrency
+        self.lease_seconds = lease_seconds
+        self.grace_seconds = grace_seconds
+        self.stall_seconds = stall_seconds if stall_seconds is not None else max(1.0, lease_seconds / 3)
+        self.polling = polling or Polling()
+        self.telemetry = telemetry or Telemetry()
+        self.worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._leases = Leases()
+        self._waiting: deque[Held] = deque()
+        self._running: set[Held] = set()
+        self._stopping = asyncio.Event()
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="supaqueue-handler")
+
+    def stop(self) -> None:
+        """Begins a graceful shutdown; `run` returns when it is done. Call it in the event loop's thread."""
+        self._stopping.set()
+        if hasattr(self, "_claimer"):
+            self._claimer.wake()
+
+    async def run(self) -> bool:
+        """Works until `stop`.
+
+        Returns:
+            True if every handler ended; False if sync ones are still running in threads after the grace time,
+            which only the end of the process can stop.
+
+        Raises:
+            CallError: if the queue refuses or does not answer at the start; later failures are waited out.
+        """
+        transport = AsyncRestTransport(self.settings, telemetry=self.telemetry)
+        beats = RestTransport(self.settings, budget_seconds=max(1.0, self.lease_seconds / 3))
+        try:
+            await transport.send(self._registration(stopped=False))
+            return await self._work(transport, beats)
+        finally:
+            beats.close()
+            await transport.aclose()
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _work(self, transport: AsyncRestTransport, beats: RestTransport) -> bool:
+        loop = asyncio.get_running_loop()
+        pulse = Pulse(loop)
+        heartbeat = self._heartbeat(beats, pulse, loop)
+        self._finisher = Finisher(transport, self._leases, self.worker_id, self._answered)
+        self._claimer = self._new_claimer(transport)
+        heartbeat.start()
+        reporting = asyncio.create_task(self._finisher.run())
+        try:
+            await self._claimer.run()
+        finally:
+            self._stopping.set()
+            ended = await self._wind_down()
+            self._finisher.close()
+            await self._report_what_is_known(reporting)
+            heartbeat.stop()
+            pulse.stop()
+            await self._unregister(transport)
+            await asyncio.to_thread(heartbeat.join, 2.0)
+        return ended
+
+    def _new_claimer(self, transport: AsyncRestTransport) -> Claimer:
+        return Claimer(
+            transport=transport,
+            leases=self._leases,
+            worker_id=self.worker_id,
+            queues=self.queues,
+            task_types=tuple(self.registry.handlers),
+            lease_seconds=self.lease_seconds,
+            room=Room(self.concurrency),
+            polling=self.polling,
+            take=self._take,
+            stopping=self._stopping,
+        )
+
+    def _heartbeat(self, beats: RestTransport, pulse: Pulse, loop: asyncio.AbstractEventLoop) -> Heartbeat:
+        return Heartbeat(
+            transport=beats,
+            leases=self._leases,
+            registration=self._registration(stopped=False),
+            lease_seconds=self.lease_seconds,
+            interval=self.lease_seconds / 4,
+            stall_seconds=self.stall_seconds,
+            pulse=pulse,
+            telemetry=self.telemetry,
+            loop=loop,
+            on_answer=self._heard,
+        )
+
+    def _registration(self, *, stopped: bool) -> RegisterWorker:
+        return RegisterWorker(
+            worker_id=self.worker_id,
+            queues=self.queues,
+            task_types=tuple(self.registry.handlers),
+            concurrency=self.concurrency,
+            host=socket.gethostname(),
+            process_id=os.getpid(),
+            version=__version__,
+            stopped=stopped,
+        )
+
+    # One task's way through the worker: taken, started, ended, answered.
+
+    def _take(self, task: ClaimedTask) -> None:
+        context = Context(
+            job_id=task.job_id,
+            task_number=task.task_number,
+            task_type=task.task_type,
+            queue=task.queue,
+            attempt=task.attempt,
+            max_attempts=task.max_attempts,
+            worker_id=self.worker_id,
+        )
+        held = Held(task, context)
+        self._leases.add(held)
+        self._waiting.append(held)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < self.concurrency and not self._stopping.is_set():
+            held = self._waiting.popleft()
+            self._running.add(held)
+            held.run = asyncio.create_task(self._run(held))
+            held.run.add_done_callback(lambda run, held=held: self._ran(held, run))
+
+    async def _run(self, held: Held) -> Ended | None:
+        self._leases.started(held.task.ref)
+        self.telemetry.emit(
+            JobStarted(
+                **task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds
+            )
+        )
+        return await run_task(held, self.registry.handlers[held.task.task_type], self._threads)
+
+    def _ran(self, held: Held, run: asyncio.Task[Ended | None]) -> None:
+        self._running.discard(held)
+        # A run that is cancelled before its first step never enters its body.
+        self._end(held, unstarted(held) if run.cancelled() else run.result())
+        self._start_waiting()
+
+    def _end(self, held: Held, ended: Ended | None) -> None:
+        held.ended = True
+        if ended is None:
+            self._leases.remove(held.task.ref)
+            self._claimer.wake()
+            return
+        if ended.finished.ran_seconds is not None:
+            self._claimer.room.ran(ended.finished.ran_seconds)
+        self._finisher.add(ended)
+
+    def _answered(self, ended: Ended, answer: FinishAnswer) -> None:
+        self._claimer.wake()
+        event = finish_event(ended, answer)
+        if event is not None:
+            self.telemetry.emit(event)
+
+    def _heard(self, answer: HeartbeatAnswer) -> None:
+        held = self._leases.get(answer.ref)
+        if held is None or held.ended:
+            # Its end is on its way: what the database makes of that is the answer that counts.
+            return
+        if answer.answer == "lost":
+            self._leases.remove(answer.ref)
+            self.telemetry.emit(lease_lost(held, "heartbeat"))
+        self._interrupt(held, Stop.LEASE_LOST if answer.answer == "lost" else Stop.CANCELLED)
+
+    def _interrupt(self, held: Held, reason: Stop) -> None:
+        held.interrupt(reason)
+        if held.run is None:
+            self._waiting.remove(held)
+            self._end(held, unstarted(held))
+
+    # The way out.
+
+    async def _wind_down(self) -> bool:
+        for held in list(self._waiting):
+            self._interrupt(held, Stop.SHUTDOWN)
+        await self._running_ended(self.grace_seconds)
+        for held in list(self._running):
+            held.interrupt(Stop.SHUTDOWN)
+        # An async handler needs a moment to clean up; a sync one may look at `context.cancelled`.
+        return await self._running_ended(min(2.0, self.grace_seconds + 0.1))
+
+    async def _running_ended(self, timeout: float) -> bool:
+        runs = [held.run for held in self._running if held.run is not None]
+        if runs:
+            await asyncio.wait(runs, timeout=timeout)
+            await asyncio.sleep(0)  # lets the callbacks of the runs put their reports into the finisher
+        return not self._running
+
+    async def _report_what_is_known(self, reporting: asyncio.Task[None]) -> None:
+        try:
+            await asyncio.wait_for(reporting, max(5.0, self.grace_seconds))
+        except TimeoutError:
+            _log.error("%d tasks could not be reported; their leases will run out", len(self._leases))
+
+    async def _unregister(self, transport: AsyncRestTransport) -> None:
+        try:
+            await asyncio.wait_for(transport.send(self._registration(stopped=True)), 2.0)
+        except (CallError, TimeoutError) as failed:
+            _log.warning("could not unregister (%s)", type(failed).__name__)
+
+
+def _check(registry: Registry, queues: Sequence[str], concurrency: int, lease_seconds: float) -> None:
+    if not registry.handlers:
+        raise ConfigurationError("the registry has no handlers: register one with @registry.task(...)")
+    if isinstance(queues, str) or not queues or not all(queues):
+        raise ConfigurationError("queues: give a list of at least one name")
+    if concurrency < 1:
+        raise ConfigurationError("concurrency: give at least 1")
+    if not 1 <= lease_seconds <= 86400:
+        raise ConfigurationError("lease_seconds: give 1 to 86400")

@@ -1,0 +1,94 @@
+"""Real Postgres, PostgREST and gateway for the tests: one stack per Postgres version and run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from supaqueue.devstack import Stack, postgres_binaries
+from supaqueue.maintain.migrate import Migrator
+
+MAJORS = (15, 18)
+
+
+@pytest.fixture(scope="session")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Stack]]:
+    """Starts the stack of a Postgres version at its first use; all stop at the end of the run."""
+    started: dict[int, Stack] = {}
+
+    def get(major: int) -> Stack:
+        if major not in started:
+            binaries = None if major == 18 else postgres_binaries(major)
+            directory = tmp_path_factory.mktemp(f"stack{major}")
+            stack = Stack(directory, postgres_bin=binaries, durable=False)
+            stack.up()
+            started[major] = stack
+            with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
+                connection.execute("create database migrated owner postgres")
+            Migrator(make_conninfo(stack.database_url, dbname="migrated")).apply()
+            Migrator(stack.database_url).apply()
+        return started[major]
+
+    yield get
+    for stack in started.values():
+        stack.remove()
+
+
+@pytest.fixture(scope="session", params=MAJORS, ids=lambda major: f"postgres{major}")
+def stack(request: pytest.FixtureRequest, stacks: Callable[[int], Stack]) -> Stack:
+    """A running, migrated stack; each test that asks for it runs on every Postgres version."""
+    return stacks(request.param)
+
+
+@pytest.fixture(scope="session")
+def stack18(stacks: Callable[[int], Stack]) -> Stack:
+    """A running, migrated stack on the newest Postgres, for what does not depend on the version."""
+    return stacks(18)
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A migrated stack that only this test uses: it may stop and kill what it likes."""
+    with Stack(tmp_path / "stack", durable=False) as stack:
+        Migrator(stack.database_url).apply()
+        yield stack
+    stack.remove()
+
+
+@pytest.fixture
+def fresh_database(stack: Stack) -> Iterator[str]:
+    """The connection string of a migrated database that only this test uses."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template migrated owner postgres").format(sql.Identifier(name))
+        )
+        yield make_conninfo(stack.database_url, dbname=name)
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def queue_name() -> str:
+    """A queue that only this test uses."""
+    return f"q-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def connect(fresh_database: str) -> Iterator[Callable[[], psycopg.Connection[Any]]]:
+    """Opens sessions on this test's database, closed at its end."""
+    opened: list[psycopg.Connection[Any]] = []
+
+    def open_one() -> psycopg.Connection[Any]:
+        opened.append(psycopg.connect(fresh_database, autocommit=True))
+        return opened[-1]
+
+    yield open_one
+    for connection in opened:
+        connection.close()
