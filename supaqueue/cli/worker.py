@@ -23,16 +23,23 @@ app = typer.Typer(help="Run tasks with the handlers of a registry.")
 @app.command()
 def worker(
     registry: Annotated[
-        str, typer.Argument(metavar="MODULE:REGISTRY", help="Where the registry is, for example myapp.jobs:registry.")
+        str,
+        typer.Argument(
+            metavar="MODULE:REGISTRY", help="Where the registry is, for example myapp.jobs:registry."
+        ),
     ],
-    queue: Annotated[list[str], typer.Option("--queue", help="A queue to serve; may be given several times.")] = [  # noqa: B006
+    queue: Annotated[
+        list[str], typer.Option("--queue", help="A queue to serve; may be given several times.")
+    ] = [  # noqa: B006
         "default"
     ],
     concurrency: Annotated[int, typer.Option(help="Handlers that run at the same time.")] = 16,
     lease_seconds: Annotated[
         float, typer.Option(help="A worker silent for so long loses its tasks to another one.")
     ] = 30.0,
-    grace_seconds: Annotated[float, typer.Option(help="How long handlers may go on after a signal to stop.")] = 20.0,
+    grace_seconds: Annotated[
+        float, typer.Option(help="How long handlers may go on after a signal to stop.")
+    ] = 20.0,
     log_format: Annotated[str, typer.Option(help="json or text.")] = "text",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -63,7 +70,9 @@ def load_registry(path: str) -> Registry:
     """
     module_name, separator, attribute = path.partition(":")
     if not separator or not module_name or not attribute:
-        raise ConfigurationError(f"{path!r} names no registry: write MODULE:REGISTRY, for example myapp.jobs:registry")
+        raise ConfigurationError(
+            f"{path!r} names no registry: write MODULE:REGISTRY, for example myapp.jobs:registry"
+        )
     sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
@@ -72,7 +81,9 @@ def load_registry(path: str) -> Registry:
     found = getattr(module, attribute, None)
     if not isinstance(found, Registry):
         what = "has no" if found is None else "has something else called"
-        raise ConfigurationError(f"module {module_name!r} {what} {attribute!r}; expected a supaqueue.Registry")
+        raise ConfigurationError(
+            f"module {module_name!r} {what} {attribute!r}; expected a supaqueue.Registry"
+        )
     return found
 
 
@@ -80,7 +91,9 @@ def _where(error: Exception) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    place = "" if frame is None or "importlib" in frame.tb_frame.f_code.co_filename else (
-        f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})"
+    place = (
+        ""
+        if frame is None or "importlib" in frame.tb_frame.f_code.co_filename
+        else (f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})")
     )
     return f"{type(error).__name__}: {error}{place}"

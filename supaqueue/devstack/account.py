@@ -36,7 +36,9 @@ class Account:
     def can_execute(self, path: Path) -> bool:
         """Whether this user may run that program, or pass through that folder, and all folders above it."""
         command = ["test", "-x", str(path)]
-        return subprocess.run(command, check=False, cwd="/", **self.for_subprocess()).returncode == 0
+        environment = {"PATH": os.defpath}
+        result = subprocess.run(command, check=False, cwd="/", env=environment, **self.for_subprocess())
+        return result.returncode == 0
 
     def owns(self, path: Path) -> bool:
         """Whether `path`, itself and not what a link points to, belongs to this user."""

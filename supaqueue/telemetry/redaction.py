@@ -13,13 +13,13 @@ REDACTED = "[redacted]"
 _QUOTE = r"""\\*["']?"""  # a text quoted within a text has a backslash or more before its quotes
 _ASSIGNED = rf"""{_QUOTE}\s*[:=,]\s*(?:b(?=["']))?{_QUOTE}"""
 _SCHEME = r"(?:(?:bearer|basic|digest|token)\s+)?"
-_SHAPES = (
+_SHAPES = (  # each bounded or without ambiguity: a text of any size is read in linear time
     re.compile(r"()eyJ[\w-]{8,}(?:\.[\w-]*)*()"),  # a JSON Web Token, also a truncated one
     re.compile(r"()sb_(?:secret|publishable)_[\w-]+()"),
     re.compile(rf"""(api[-_]?key{_ASSIGNED}|authorization{_ASSIGNED}{_SCHEME})[^\s"'\\,;&)}}\]]+()""", re.I),
-    re.compile(r"(postgres(?:ql)?(?:\+\w+)?://[^\s:/@]*:)\S*(@)", re.I),  # a password may hold / : and @
-    re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]*(@)", re.I),
-    re.compile(rf"""(passw(?:or)?d{_QUOTE}\s*[:=]\s*)(?:'(?:[^'\\]|\\+.)*'|"[^"]*"|[^\s&;,]+)()""", re.I),
+    re.compile(r"(postgres(?:ql)?(?:\+\w+)?://[^\s:/@]{0,200}:)\S{0,500}(@)", re.I),  # may hold / : and @
+    re.compile(r"(://[^\s:/@]{0,200}:)[^\s/@]{0,500}(@)"),
+    re.compile(rf"""(passw(?:or)?d{_QUOTE}\s*[:=]\s*)(?:'(?:[^'\\]|\\+[^\\])*'|"[^"]*"|[^\s&;,]+)()""", re.I),
 )
 _SECRET_FIELD = re.compile(r"api[-_]?key|authorization|passw(?:or)?d|secret", re.I)
 

@@ -106,7 +106,9 @@ class Claimer:
         capacity = self.room.capacity
         want = capacity - len(self.leases)
         # With tasks waiting here anyway a larger claim a little later costs less than a small one now.
-        return want if want >= min(self.room.slots, capacity // 4) or len(self.leases) < self.room.slots else 0
+        return (
+            want if want >= min(self.room.slots, capacity // 4) or len(self.leases) < self.room.slots else 0
+        )
 
     async def _claim(self) -> Claimed:
         starts = self.leases.unreported_starts()

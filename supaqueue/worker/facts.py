@@ -44,9 +44,7 @@ def finish_event(ended: Ended, answer: FinishAnswer) -> Event | None:
     if answer.answer != "recorded":
         return lease_lost(held, "finish")
     if answer.status == "completed":
-        return JobSucceeded(
-            **ids, attempt=attempt, ran_seconds=ran, waited_seconds=held.task.waited_seconds
-        )
+        return JobSucceeded(**ids, attempt=attempt, ran_seconds=ran, waited_seconds=held.task.waited_seconds)
     if answer.status == "failed":
         return JobFailed(
             **ids, attempt=attempt, ran_seconds=ran, error_type=error_type, exception=ended.exception

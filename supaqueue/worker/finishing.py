@@ -60,7 +60,9 @@ class Finisher:
                 return await self._one_by_one(batch, refused)
             except CallError as failed:
                 seconds = backoff.next()
-                _log.warning("finish failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds)
+                _log.warning(
+                    "finish failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds
+                )
                 await asyncio.sleep(seconds)
             else:
                 return self._settle(batch, answers)

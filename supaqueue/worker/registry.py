@@ -39,9 +39,13 @@ class Handler:
         except ValidationError as mismatch:
             found = "; ".join(
                 f"{'.'.join(map(str, error['loc'])) or 'payload'}: {error['msg']}"
-                for error in mismatch.errors(include_input=False, include_url=False, include_context=False)[:5]
+                for error in mismatch.errors(include_input=False, include_url=False, include_context=False)[
+                    :5
+                ]
             )
-            raise PayloadMismatch(f"does not fit what {self.task_type} takes ({found})", field="payload") from None
+            raise PayloadMismatch(
+                f"does not fit what {self.task_type} takes ({found})", field="payload"
+            ) from None
 
     def arguments(self, payload: Any, context: Context) -> tuple[Any, ...]:
         """What the function is called with: the parsed payload, then the context if it asks for one."""
@@ -116,7 +120,9 @@ def _inspect(task_type: str, function: HandlerFunction) -> Handler:
     payloads = [name for name in names if name not in contexts][:1]
     takes_context = bool(contexts) or len(names) == 2
     if len(names) > 2 or (contexts and names[-1] != contexts[0]):
-        raise ConfigurationError(f"the handler of {task_type!r} takes (payload), (payload, context) or (context)")
+        raise ConfigurationError(
+            f"the handler of {task_type!r} takes (payload), (payload, context) or (context)"
+        )
     return Handler(
         task_type=task_type,
         function=function,

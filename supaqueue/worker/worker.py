@@ -192,9 +192,7 @@ class Worker:
     async def _run(self, held: Held) -> Ended | None:
         self._leases.started(held.task.ref)
         self.telemetry.emit(
-            JobStarted(
-                **task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds
-            )
+            JobStarted(**task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds)
         )
         return await run_task(held, self.registry.handlers[held.task.task_type], self._threads)
 

@@ -62,6 +62,14 @@ def data_folder(stack: Stack) -> Path:
     return Path(row[0])
 
 
+def is_running(pid: int) -> bool:
+    """Whether the process runs; one that has ended and that nobody has asked for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def write_row(stack: Stack) -> None:
     """Add a row to the table `kept`."""
     with psycopg.connect(stack.database_url) as connection:

@@ -47,7 +47,7 @@ def test_down_leaves_no_process(make_stack: MakeStack) -> None:
     assert {"postgres", "postgrest", "caddy"} <= set(running.values())
     stack.down()
     assert processes_in(stack.directory, data) == {}
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in running)
+    assert not any(is_running(pid) for pid in running)
     assert not stack.status().running
     stack.down()
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.devstack.conftest import MakeStack
-from tests.devstack.probes import call, count_rows, data_folder, kill, processes_in, write_row
+from tests.devstack.probes import call, count_rows, data_folder, is_running, kill, processes_in, write_row
 
 
 def test_a_stack_killed_as_a_whole_starts_again(make_stack: MakeStack) -> None:
@@ -49,9 +49,9 @@ def test_backends_that_outlive_their_server_do_not_keep_it_from_starting(make_st
         backend = connection.info.backend_pid
         os.kill(backend, signal.SIGSTOP)  # stopped, it cannot notice that its server has gone
         kill(stack.status().processes[0].pid)
-        assert Path(f"/proc/{backend}").exists()
+        assert is_running(backend)
         stack.up()
-        assert not Path(f"/proc/{backend}").exists()
+        assert not is_running(backend)
     assert count_rows(stack) == 1
 
 
@@ -174,11 +174,11 @@ def test_a_removed_folder_is_no_hindrance(make_stack: MakeStack) -> None:
     subprocess.run(["rm", "-rf", str(stack.directory)], check=True)
     stack.up()
     assert stack.status().running
-    assert not [pid for pid in orphans[1:] if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in orphans[1:] if is_running(pid or 0)]
     kill_if_relocated(orphans[0])
 
 
 def kill_if_relocated(pid: int | None) -> None:
     """As root below a private folder the data lies elsewhere, and nothing is left that knows where."""
-    if Path(f"/proc/{pid}").exists():
+    if is_running(pid or 0):
         kill(pid)

@@ -12,6 +12,7 @@ from supaqueue.errors import ConfigurationError
 from supaqueue.telemetry import configure_logging, events
 from supaqueue.telemetry.events import EVENT_TYPES
 from supaqueue.telemetry.logs import LEVELS, LogHook, Redaction
+from supaqueue.telemetry.redaction import redact
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl-_x"
 SECRETS = {
@@ -66,6 +67,16 @@ def test_no_key_leaves_a_formatter_by_any_way(form: Any, text: str, secret: str)
     assert "ValueError" in printed
     if form == "json":
         assert [json.loads(line)["logger"] for line in printed.splitlines()] == ["a.handler"] * 2
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a", "apikey ", "a://", "postgres://", "eyJ", "eyJ.", "password='", "\\", "://:", "authorization: "],
+)
+def test_a_megabyte_of_anything_ends(part: str) -> None:
+    """Reading it in more than linear time would take hours."""
+    for opening in ("", "password='", "postgres://u:", "apikey"):
+        redact(opening + part * (1_000_000 // len(part)))
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

@@ -43,7 +43,9 @@ def demo(
             show_default="the .py files of this Python's standard library",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on standard output.")
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(help="Keep the database and the logs in this folder, for a look.")
     ] = None,
@@ -101,4 +103,6 @@ def _print(summary: Summary) -> None:
         table.add_row(name, str(figure), MEANINGS[name])
     console = Console()
     console.print(table)
-    console.print("[green]everything holds[/]" if summary.good else "[red]something does not hold: see above[/]")
+    console.print(
+        "[green]everything holds[/]" if summary.good else "[red]something does not hold: see above[/]"
+    )

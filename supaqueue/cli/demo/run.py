@@ -103,7 +103,9 @@ def _work(stack: Stack, job_ids: list[str], directory: Path, progress: Progress)
     workers = [start_worker(environ, directory / f"worker-{number}.log") for number in (1, 2)]
     try:
         with psycopg.connect(stack.database_url, autocommit=True) as connection:
-            held = kill_inside_handlers(workers[0], stack.database_url, lambda: _ended(connection, job_ids) >= expected)
+            held = kill_inside_handlers(
+                workers[0], stack.database_url, lambda: _ended(connection, job_ids) >= expected
+            )
             text = f"killed worker 1 while it held {held} tasks; worker 2 goes on"
             _wait(
                 lambda: _ended(connection, job_ids),
@@ -123,7 +125,9 @@ def _wait(
     while (done := ended()) < expected:
         show(done)
         if exited() is not None:
-            raise SupaqueueError("the second worker ended early; its log is worker-2.log in the demo's folder (--keep)")
+            raise SupaqueueError(
+                "the second worker ended early; its log is worker-2.log in the demo's folder (--keep)"
+            )
         if time.monotonic() > deadline:
             raise SupaqueueError(f"only {done} of {expected} jobs had ended after {DEADLINE_SECONDS:.0f} s")
         time.sleep(0.1)
@@ -131,7 +135,9 @@ def _wait(
 
 
 def _ended(connection: psycopg.Connection[Any], job_ids: list[str]) -> int:
-    return _count(connection, "select count(*) from jobs where job_id = any(%s) and finished_at is not null", job_ids)
+    return _count(
+        connection, "select count(*) from jobs where job_id = any(%s) and finished_at is not null", job_ids
+    )
 
 
 def _check(queue: Queue, database_url: str, jobs: dict[str, Path], begun: float) -> Summary:

@@ -39,7 +39,9 @@ def stop_worker(worker: subprocess.Popen[bytes]) -> None:
             worker.wait()
 
 
-def kill_inside_handlers(worker: subprocess.Popen[bytes], database_url: str, all_ended: Callable[[], bool]) -> int:
+def kill_inside_handlers(
+    worker: subprocess.Popen[bytes], database_url: str, all_ended: Callable[[], bool]
+) -> int:
     """Kills a worker with -9 while the database knows it to be inside handlers.
 
     The worker is frozen first (SIGSTOP), so that what the database says of it still holds when it is killed.
@@ -60,7 +62,9 @@ def kill_inside_handlers(worker: subprocess.Popen[bytes], database_url: str, all
                 return held
             worker.send_signal(signal.SIGCONT)
             time.sleep(0.02)
-    raise SupaqueueError("all files were done before a worker could be killed: give --input a folder with more files")
+    raise SupaqueueError(
+        "all files were done before a worker could be killed: give --input a folder with more files"
+    )
 
 
 def _held_when_quiet(connection: psycopg.Connection[tuple[object, ...]], process_id: int) -> int:

@@ -1,0 +1,95 @@
+"""The built wheel, in an environment that holds nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from supaqueue.devstack import Stack
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def run(*command: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SUPA", "PYTHON", "VIRTUAL"))
+    }
+    return subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd="/",
+        env=env | environ,
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of an environment with the wheel and its extra `postgres`, made from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, REPOSITORY)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "env", with_pip=True)
+    pip = run(folder / "env/bin/pip", "install", "--quiet", f"{wheel}[postgres]")
+    assert pip.returncode == 0, pip.stderr
+    return folder / "env/bin"
+
+
+def test_commands_answer_without_the_extras_of_others(installed: Path) -> None:
+    listed = run(installed / "supaqueue", "--help")
+    assert listed.returncode == 0, listed.stderr
+    assert "worker" in listed.stdout
+    needs_more = run(installed / "supaqueue", "dev", "status")
+    assert needs_more.returncode == 1
+    assert "pip install 'supaqueue[devstack]'" in needs_more.stderr
+    assert "Traceback" not in needs_more.stderr
+
+
+def test_wheel_migrates_and_works(installed: Path, own_stack: Stack) -> None:
+    env = own_stack.env()
+    migrated = run(
+        installed / "supaqueue",
+        "migrate",
+        "--schema",
+        "jobs_here",
+        "--json",
+        SUPABASE_DB_URL=env["SUPABASE_DB_URL"],
+    )
+    assert migrated.returncode == 0, migrated.stderr
+    assert json.loads(migrated.stdout)
+    program = (
+        "from supaqueue import Queue\n"
+        "with Queue() as queue:\n"
+        "    job_id = queue.enqueue('greet', {'name': 'Ada'}).job_id\n"
+        "    print(queue.get(job_id).status)\n"
+    )
+    enqueued = run(
+        installed / "python",
+        "-c",
+        program,
+        SUPABASE_URL=env["SUPABASE_URL"],
+        SUPABASE_SERVICE_ROLE_KEY=env["SUPABASE_SERVICE_ROLE_KEY"],
+    )
+    assert enqueued.stdout.strip() == "pending", enqueued.stderr
+
+
+def test_wheel_carries_what_users_need(installed: Path) -> None:
+    listed = run(
+        installed / "python",
+        "-c",
+        "from importlib.resources import files; root = files('supaqueue');"
+        "print(root.joinpath('py.typed').is_file(), sum(1 for f in root.joinpath('sql/functions').iterdir()))",
+    )
+    typed, functions = listed.stdout.split()
+    assert typed == "True"
+    assert int(functions) == len(list((REPOSITORY / "sql/functions").iterdir()))
