@@ -136,7 +136,7 @@ class ContractMismatch(CallError):
 
 
 class CallRefused(CallError):
-    """The function, or Postgres within it, refused the call and changed nothing; the message says which part."""
+    """The function, or Postgres within it, refused the call and changed nothing; the message says why."""
 
     code = "CALL_REFUSED"
 

@@ -3,9 +3,15 @@
 create or replace function cancel_jobs_v1(job_ids uuid[], contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 begin
     perform supaqueue_check_call(contract_version);
+    perform supaqueue_check_job_ids(job_ids);
     perform supaqueue_cancel_jobs(job_ids);
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case

@@ -3,6 +3,9 @@
 create or replace function enqueue_jobs_v1(jobs jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -44,7 +47,7 @@ begin
 
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case
-                when g.job_id = any (created) and g.first then 'created'
+                when c.job_id is not null and g.first then 'created'
                 when j.abandoned_at is null and j.content_hash = g.content_hash then 'exists'
                 else 'conflict' end) order by g.n), '[]')
         from (
@@ -52,6 +55,9 @@ begin
                 sha256(convert_to((element - 'job_id')::text, 'UTF8')) as content_hash,
                 row_number() over (partition by (element ->> 'job_id')::uuid order by n) = 1 as first
             from jsonb_array_elements(enqueue_jobs_v1.jobs) with ordinality as e (element, n)
-        ) as g join jobs j using (job_id)
+        ) as g
+        left join unnest(created) as c (job_id) using (job_id)
+        -- "offset 0" keeps this a look-up per row: no plan may read the whole index instead.
+        cross join lateral (select * from jobs where job_id = g.job_id offset 0) as j
     );
 end $$;

@@ -3,13 +3,16 @@
 create or replace function finish_job_tasks_v1(worker_id text, tasks jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 #variable_conflict use_column
 begin
     perform supaqueue_check_call(contract_version);
-    perform supaqueue_refuse_unknown_keys('tasks', tasks, array['job_id', 'task_number', 'lease_token', 'outcome', 'result',
-        'error', 'after_seconds', 'ran_seconds']);
-    perform supaqueue_refuse_unknown_outcomes(tasks);
+    perform supaqueue_check_endings(tasks);
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(tasks) as e));
     perform supaqueue_end_leases(tasks);
     return (

@@ -4,9 +4,15 @@ create or replace function get_jobs_v1(
 ) returns jsonb
 language plpgsql stable security definer
 set search_path from current
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 begin
     perform supaqueue_check_call(contract_version);
+    perform supaqueue_check_job_ids(job_ids);
     return (
         select coalesce(jsonb_agg(case when j.job_id is not null
             then supaqueue_job(j, with_payload, with_attempts) end order by g.n), '[]')

@@ -5,6 +5,11 @@ create or replace function heartbeat_job_tasks_v1(
 ) returns jsonb
 language plpgsql security definer
 set search_path from current
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -12,8 +17,8 @@ declare
 begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_lease(lease_seconds);
-    perform supaqueue_refuse_unknown_keys('tasks', tasks, array['job_id', 'task_number', 'lease_token']);
-    perform supaqueue_refuse_unknown_keys('started', started, array['job_id', 'task_number', 'lease_token']);
+    perform supaqueue_check_leases('tasks', tasks);
+    perform supaqueue_check_leases('started', started);
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(tasks || started) as e));
     perform supaqueue_start_job_tasks(started);
     at_once := clock_timestamp();

@@ -7,25 +7,23 @@ language plpgsql stable security definer
 set search_path from current
 as $$
 declare
-    before_time timestamptz := coalesce(split_part(page, ' ', 1)::timestamptz, 'infinity');
-    before_id uuid := coalesce(split_part(page, ' ', 2)::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+    before_time timestamptz;
+    before_id uuid;
 begin
     perform supaqueue_check_call(contract_version);
-    perform supaqueue_refuse_unknown_keys('filter', jsonb_build_array(filter),
-        array['queue', 'task_type', 'status', 'tag', 'created_after', 'created_before']);
-    if page_size is null or page_size not between 1 and 1000 then
-        raise exception using errcode = 'SQ003', message = 'page_size: expected 1 to 1000';
-    end if;
+    perform supaqueue_check_list(filter, page, page_size);
+    before_time := coalesce(split_part(page, ' ', 1)::timestamptz, 'infinity');
+    before_id := coalesce(split_part(page, ' ', 2)::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
     return (
         with listed as (
             select j as job, j.created_at, j.job_id from jobs j
             where (j.created_at, j.job_id) < (before_time, before_id) and j.content_hash is not null
-                and (filter -> 'queue' is null or j.queue = filter ->> 'queue')
-                and (filter -> 'task_type' is null or j.task_type = filter ->> 'task_type')
-                and (filter -> 'status' is null or j.status = filter ->> 'status')
-                and (filter -> 'tag' is null or j.tags @> array[filter ->> 'tag'])
-                and (filter -> 'created_after' is null or j.created_at >= (filter ->> 'created_after')::timestamptz)
-                and (filter -> 'created_before' is null or j.created_at < (filter ->> 'created_before')::timestamptz)
+                and (filter ->> 'queue' is null or j.queue = filter ->> 'queue')
+                and (filter ->> 'task_type' is null or j.task_type = filter ->> 'task_type')
+                and (filter ->> 'status' is null or j.status = filter ->> 'status')
+                and (filter ->> 'tag' is null or j.tags @> array[filter ->> 'tag'])
+                and j.created_at >= coalesce((filter ->> 'created_after')::timestamptz, '-infinity')
+                and j.created_at < coalesce((filter ->> 'created_before')::timestamptz, 'infinity')
             order by j.created_at desc, j.job_id desc limit page_size
         )
         select jsonb_build_object(

@@ -6,8 +6,11 @@ set search_path from current
 as $$
 begin
     perform supaqueue_check_call(contract_version);
-    perform supaqueue_refuse_unknown_keys('worker', jsonb_build_array(worker), array['worker_id', 'queues', 'task_types',
-        'concurrency', 'host', 'process_id', 'version', 'stopped']);
+    perform supaqueue_check_rows('worker', jsonb_build_array(worker),
+        '{"worker_id": "1 to 200 characters", "queues": "an array of names", "task_types": "an array of names",
+          "concurrency": "0 to 2147483647", "host": "1 to 200 characters", "process_id": "0 to 2147483647",
+          "version": "1 to 200 characters", "stopped": "a boolean"}',
+        array['worker_id', 'queues', 'task_types', 'concurrency']);
     insert into job_workers as w (worker_id, queues, task_types, concurrency, host, process_id, version, stopped_at)
     select g.worker_id, g.queues, g.task_types, g.concurrency, g.host, g.process_id, g.version,
         case when g.stopped then clock_timestamp() end
@@ -16,7 +19,7 @@ begin
     on conflict (worker_id) do update set queues = excluded.queues, task_types = excluded.task_types,
         concurrency = excluded.concurrency, last_seen_at = clock_timestamp(), stopped_at = excluded.stopped_at;
     delete from job_claims where request_id in (
-        select request_id from job_claims where claimed_at < clock_timestamp() - interval '1 day'
+        select request_id from job_claims where claimed_at < clock_timestamp() - interval '2 hours'
         order by claimed_at limit 5000 for update skip locked);
     return jsonb_build_object('worker_id', worker ->> 'worker_id');
 end $$;

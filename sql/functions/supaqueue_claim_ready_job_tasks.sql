@@ -2,7 +2,7 @@
 -- that another session holds, then checks the tasks again. What lies behind the mark goes first: it is older.
 create or replace function supaqueue_claim_ready_job_tasks(
     queue_name text, task_types text[], want integer, lease interval, request_id uuid, worker_id text,
-    inout mark job_claim_mark, xmin bigint, out tasks jsonb, out taken integer, out more boolean
+    inout mark job_claim_mark, xmin bigint, number bigint, out tasks jsonb, out taken integer, out more boolean
 )
 language plpgsql volatile
 set search_path from current
@@ -19,12 +19,12 @@ declare
 begin
     -- Read in a statement before the look ahead: whatever holds a lower position was numbered before this.
     select case when is_called then last_value else last_value - 1 end into top from job_task_position;
-    if supaqueue_mark_is_new(mark, xmin) then
+    if supaqueue_mark_is_new(mark, top, xmin) then
         select t.position into lowest from job_tasks t
         where t.queue = queue_name and t.status = 'pending' and t.position is not null order by t.position limit 1;
     end if;
-    mark := supaqueue_open_mark(mark, lowest, top, 10000, xmin, supaqueue_xmax());
-    walk_to := supaqueue_walk_to(mark, greatest(128, want), 4096);
+    mark := supaqueue_open_mark(mark, lowest, top, 100000, xmin, number);
+    walk_to := supaqueue_walk_to(mark, greatest(128, 2 * want), 4096);
 
     with behind as materialized (
         select t.job_id, t.task_number, t.position from job_tasks t
@@ -50,7 +50,8 @@ begin
         with held as (
             update job_tasks t
             set status = 'claimed', lease_token = t.lease_token + 1, claim_request = request_id,
-                worker_id = supaqueue_claim_ready_job_tasks.worker_id, claimed_at = at_once, last_heartbeat = at_once, lease_expires_at = at_once + lease
+                worker_id = supaqueue_claim_ready_job_tasks.worker_id, claimed_at = at_once,
+                last_heartbeat = at_once, lease_expires_at = at_once + lease
             from unnest(seen.job_ids, seen.task_numbers) as u (job_id, task_number)
             where t.job_id = u.job_id and t.task_number = u.task_number and t.job_id = any (free_jobs)
                 and t.status = 'pending' and t.position is not null
@@ -77,5 +78,5 @@ begin
     mark := supaqueue_close_mark(mark,
         case when seen.all_seen < want then top when seen.last_ahead is not null then seen.last_ahead end,
         case when seen.behind < want then walk_to else seen.last_behind end,
-        (select min(p) from unnest(seen.behind_positions) as p where p <> all (coalesce(leased.positions, '{}'))), supaqueue_xmax());
+        (select min(p) from unnest(seen.behind_positions) as p where p <> all (coalesce(leased.positions, '{}'))));
 end $$;

@@ -18,7 +18,7 @@ as $$
             when j.failed_tasks + c.failed > 0 then 'failed'
             when j.cancelled_tasks + c.cancelled > 0 then 'cancelled'
             else 'completed' end,
-        finished_at = case when j.unfinished_tasks + c.unfinished = 0 then at_once end
+        finished_at = case when j.unfinished_tasks + c.unfinished = 0 then coalesce(j.finished_at, at_once) end
     from (
         select u.job_id, sum(u.active)::integer as active, sum(u.unfinished)::integer as unfinished,
             sum(u.failed)::integer as failed, sum(u.cancelled)::integer as cancelled

@@ -11,14 +11,14 @@ declare
     changed record;
 begin
     with given as (
-        select distinct on (job_id, task_number) n, element -> 'result' as result, e.job_id, e.task_number, e.lease_token,
+        select distinct on (job_id, task_number, lease_token) n, element -> 'result' as result, e.job_id, e.task_number, e.lease_token,
             e.outcome, e.error, e.after_seconds, e.ran_seconds
         from rows from (
             jsonb_array_elements(endings),
             jsonb_to_recordset(endings) as (job_id uuid, task_number smallint, lease_token bigint, outcome text,
                 error jsonb, after_seconds double precision, ran_seconds double precision)
         ) with ordinality as e (element, job_id, task_number, lease_token, outcome, error, after_seconds, ran_seconds, n)
-        order by job_id, task_number, n
+        order by job_id, task_number, lease_token, n
     ), leased as (
         select g.*, t.purpose, t.worker_id, t.claimed_at, t.retry_delay, t.max_attempts, j.cancel_requested_at,
             coalesce(t.started_at, case when g.outcome not in ('not_started', 'lease_lost')

@@ -1,6 +1,6 @@
 -- Makes due tasks of one queue ready, a bounded number, in the order of their run_at; each draws its position here.
 create or replace function supaqueue_promote_due_job_tasks(
-    queue_name text, mark job_claim_mark, xmin bigint
+    queue_name text, mark job_claim_mark, xmin bigint, number bigint
 ) returns job_claim_mark
 language plpgsql volatile
 set search_path from current
@@ -14,11 +14,11 @@ declare
     free_jobs uuid[];
     promoted_us bigint[];
 begin
-    if supaqueue_mark_is_new(mark, xmin) then
+    if supaqueue_mark_is_new(mark, now_us, xmin) then
         select supaqueue_microseconds(t.run_at) into lowest from job_tasks t
         where t.queue = queue_name and t.status = 'pending' and t.position is null order by t.run_at limit 1;
     end if;
-    mark := supaqueue_open_mark(mark, least(lowest, now_us), now_us, 60000000, xmin, supaqueue_xmax());
+    mark := supaqueue_open_mark(mark, least(lowest, now_us), now_us, 60000000, xmin, number);
     walk_to := supaqueue_walk_to(mark, 1000000, 60000000);
 
     with behind as materialized (
@@ -63,5 +63,5 @@ begin
     return supaqueue_close_mark(mark,
         case when seen.ahead < bound then now_us else seen.last_ahead - 1 end,
         case when seen.behind < bound then walk_to else seen.last_behind - 1 end,
-        (select min(us) from unnest(seen.behind_us) as us where us <> all (coalesce(promoted_us, '{}'))), supaqueue_xmax());
+        (select min(us) from unnest(seen.behind_us) as us where us <> all (coalesce(promoted_us, '{}'))));
 end $$;

@@ -1,6 +1,6 @@
 -- Ends leases of one queue that have expired, a bounded number: whoever claims rescues. Not more than twice a second per mark.
 create or replace function supaqueue_rescue_job_tasks(
-    queue_name text, mark job_claim_mark, xmin bigint
+    queue_name text, mark job_claim_mark, xmin bigint, number bigint
 ) returns job_claim_mark
 language plpgsql volatile
 set search_path from current
@@ -14,14 +14,14 @@ declare
     free_jobs uuid[];
     endings jsonb;
 begin
-    if mark.at > now_us - 500000 then
+    if mark.at between now_us - 500000 and now_us then
         return mark;
     end if;
-    if supaqueue_mark_is_new(mark, xmin) then
+    if supaqueue_mark_is_new(mark, now_us, xmin) then
         select supaqueue_microseconds(t.lease_expires_at) into lowest from job_tasks t
         where t.queue = queue_name and t.status in ('claimed', 'processing') order by t.lease_expires_at limit 1;
     end if;
-    mark := supaqueue_open_mark(mark, least(lowest, now_us), now_us, 60000000, xmin, supaqueue_xmax());
+    mark := supaqueue_open_mark(mark, least(lowest, now_us), now_us, 60000000, xmin, number);
     walk_to := supaqueue_walk_to(mark, 1000000, 60000000);
 
     with behind as materialized (
@@ -62,5 +62,5 @@ begin
     return supaqueue_close_mark(mark,
         case when seen.ahead < bound then now_us else seen.last_ahead - 1 end,
         case when seen.behind < bound then walk_to else seen.last_behind - 1 end,
-        seen.first_behind, supaqueue_xmax());
+        seen.first_behind);
 end $$;

@@ -123,16 +123,16 @@ create table job_workers (
 
 comment on table job_workers is 'supaqueue: every worker, idle ones too, and what it serves';
 
--- How far a worker has read along one axis of the queue; see functions/supaqueue_mark_windows.sql.
+-- How far a worker has read along one axis of the queue; see functions/supaqueue_open_mark.sql.
 create type job_claim_mark as (
-    at           bigint,
-    floor        bigint,
-    walk         bigint,
-    settle_to    bigint,
-    settle_xmax  bigint,
-    settled      boolean,
-    left_behind  bigint,
-    fresh_xmax   bigint
+    at             bigint,
+    floor          bigint,
+    walk           bigint,
+    settle_to      bigint,
+    settle_number  bigint,
+    settled        boolean,
+    left_behind    bigint,
+    fresh          boolean
 );
 
 alter table jobs enable row level security;

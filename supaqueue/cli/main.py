@@ -58,11 +58,6 @@ def _needing_extra(missing: ModuleNotFoundError) -> typer.Typer:
     return app
 
 
-app = typer.Typer(help=COMMANDS[name])
-    app.command(name, help=COMMANDS[name])(lambda: None)
-    return typer.main.get_command(app)
-
-
 app = typer.Typer(
     cls=_Commands,
     help="A job queue that lives in Supabase.",
@@ -71,13 +66,18 @@ app = typer.Typer(
 )
 
 
-@app.callback(invoke_without_command=False)
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None: ...
 
 
 def main() -> None:

@@ -49,7 +49,10 @@ class _ApplyByDefault(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_ApplyByDefault, help="Bring the SQL in the database up to this version (`apply` by default)."
+    cls=_ApplyByDefault,
+    help="Bring the SQL in the database up to this version (`apply` by default).",
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from pydantic import TypeAdapter
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call
-from supaqueue.contract.json_value import Json, without_none
+from supaqueue.contract.json_value import Json, check_text, without_none
+from supaqueue.contract.moment import check_time
+from supaqueue.errors import InvalidInput
 from supaqueue.job import Job, JobStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs to list; what is None does not narrow. Times are aware; `created_before` is exclusive."""
+    """Which jobs to list; what is None does not narrow. Times are aware; `created_before` is exclusive.
+
+    Raises:
+        InvalidInput: naming the field.
+    """
 
     queue: str | None = None
     task_type: str | None = None
@@ -23,6 +29,15 @@ class JobFilter:
     tag: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("queue", "task_type", "tag"):
+            if getattr(self, name) is not None:
+                check_text(getattr(self, name), field=name)
+        if self.status is not None and self.status not in get_args(JobStatus):
+            raise InvalidInput(f"must be one of {', '.join(get_args(JobStatus))}", field="status")
+        for name in ("created_after", "created_before"):
+            check_time(getattr(self, name), field=name)
 
     def row(self) -> dict[str, Json]:
         """Return it as SQL takes it."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from pydantic import SkipValidation
 
 from supaqueue.contract.json_value import Json, check_text, measured_json, without_none
+from supaqueue.contract.moment import check_time
 from supaqueue.errors import InvalidInput
 from supaqueue.job_id import check_job_id, job_id_from_key, new_job_id
 
@@ -88,7 +89,7 @@ class NewJob:
             "job_id": _settled_id(task_type, job_id, idempotency_key),
             "payload": checked_payload,
             "payload_bytes": payload_bytes,
-            "run_at": _checked_time(run_at),
+            "run_at": check_time(run_at, field="run_at"),
             "delay_seconds": _checked_seconds(delay, "delay", _LONGEST_DELAY),
             "max_attempts": _checked_attempts(max_attempts),
             "retry_delay_seconds": _checked_seconds(retry_delay, "retry_delay", _LONGEST_RETRY_DELAY),
@@ -137,16 +138,6 @@ def _settled_id(task_type: str, job_id: str | None, idempotency_key: str | None)
         raise InvalidInput("give either job_id or idempotency_key, not both", field="idempotency_key")
     key = check_text(idempotency_key, field="idempotency_key", max_length=1000)
     return job_id_from_key(task_type, key)
-
-
-def _checked_time(run_at: object) -> datetime | None:
-    if run_at is None:
-        return None
-    if not isinstance(run_at, datetime):
-        raise InvalidInput(f"must be a datetime, not {type(run_at).__name__}", field="run_at")
-    if run_at.utcoffset() is None:
-        raise InvalidInput("has no time zone: use datetime.now(UTC) or .astimezone()", field="run_at")
-    return run_at.astimezone(UTC)
 
 
 def _checked_seconds(value: object, field: str, longest: float) -> float | None:

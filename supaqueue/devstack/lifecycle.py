@@ -89,8 +89,9 @@ def end(service: Service, state: State, *, immediate: bool = False) -> None:
 
 def end_leftovers(directories: tuple[Path, ...]) -> None:
     """Kill the stack's programs in `directories`: children of a dead server, work of a dead starter."""
-    for identity in leftovers(directories):
-        stop(identity, ())
+    while found := leftovers(directories):  # again, since what is killed may just have started another
+        for identity in found:
+            stop(identity, ())
 
 
 def _runs(service: Service, state: State, fixed_port: int | None) -> bool:

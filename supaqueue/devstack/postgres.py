@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -74,6 +75,7 @@ class Postgres:
         binaries = self._find_binaries()
         if not self.data.exists():
             self._make_data(binaries)
+        self._check_version(binaries)
         self._clear_locks()
         settings = {
             **_SETTINGS,
@@ -122,11 +124,20 @@ class Postgres:
         statements = [f"alter role {role} password '{password}';\n\n" for role, password in passwords.items()]
         return files("supaqueue.devstack").joinpath("roles.sql").read_text() + "".join(statements)
 
+    def _check_version(self, binaries: Path) -> None:
+        made_by = (self.data / "PG_VERSION").read_text().strip()
+        version = subprocess.check_output([str(binaries / "postgres"), "--version"], text=True)
+        if f" {made_by}." not in version:
+            raise DevStackError(
+                f"the data in {self.data} was made by Postgres {made_by}, and that in {binaries} is another: "
+                "choose another folder with --directory, or delete with `supaqueue dev down --delete-data`"
+            )
+
     def _run(self, binaries: Path, command: list[str], standard_input: str) -> None:
         result = subprocess.run(
             [str(binaries / command[0]), *command[1:]],
             cwd=self.partial,
-            env={"PATH": "/usr/bin:/bin"},
+            env={"PATH": os.defpath},
             input=standard_input,
             capture_output=True,
             text=True,

@@ -52,9 +52,22 @@ class Program:
 
 
 def start(program: Program) -> Identity:
-    """Start `program` in a session of its own, so that it outlives the terminal."""
+    """Start `program` in a session of its own, so that it outlives the terminal.
+
+    Raises:
+        DevStackError: the system cannot run it.
+    """
+    try:
+        child = _spawn(program)
+    except OSError as error:
+        raise DevStackError(f"{program.command[0]} cannot be run: {error.strerror}") from None
+    _children[child.pid] = child
+    return Identity(child.pid, _read_stat(child.pid)[1])
+
+
+def _spawn(program: Program) -> subprocess.Popen[bytes]:
     with program.log.open("ab") as log, _as_file(program.standard_input) as standard_input:
-        child = subprocess.Popen(
+        return subprocess.Popen(
             [str(word) for word in program.command],
             cwd=program.directory,
             env={"PATH": os.defpath, **program.environment},
@@ -65,8 +78,6 @@ def start(program: Program) -> Identity:
             umask=0o077,
             **(program.account.for_subprocess() if program.account else {}),
         )
-    _children[child.pid] = child
-    return Identity(child.pid, _read_stat(child.pid)[1])
 
 
 @contextlib.contextmanager
@@ -86,7 +97,10 @@ def is_alive(identity: Identity) -> bool:
         state, started = _read_stat(identity.pid)
     except OSError:
         return False
-    return started == identity.started and state not in "ZX"
+    if state in "ZX":
+        _reap(identity.pid)
+        return False
+    return started == identity.started
 
 
 def stop(identity: Identity, signals: StopSignals) -> None:
@@ -103,7 +117,7 @@ def stop(identity: Identity, signals: StopSignals) -> None:
 
 def leftovers(directories: Sequence[Path]) -> list[Identity]:
     """The stack's own programs that run in `directories`, whoever started them and recorded or not."""
-    wanted = {str(directory) for directory in directories}
+    wanted = {os.path.realpath(directory) for directory in directories}
     found = []
     for entry in Path("/proc").iterdir():
         # A process may end between any two looks, and those of other users show nothing.

@@ -71,7 +71,7 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         postgrest_settings: Mapping[str, str] | None = None,
     ) -> None:
-        self.directory = (directory or Path(".supaqueue")).absolute()
+        self.directory = (directory or Path(".supaqueue")).resolve()
         self._places = Places(self.directory)
         self._postgres_bin = postgres_bin
         self._port = port
@@ -108,7 +108,7 @@ class Stack:
             DevStackError: a process could not be ended.
         """
         if not self._places.keys.exists():
-            end_leftovers(self._places.working_directories)
+            self._end_predecessor()
             return
         with self._locked_state() as state:
             for service in reversed(self._services()):
@@ -118,9 +118,6 @@ class Stack:
     def remove(self) -> None:
         """Stop everything, then delete the data, keys, logs and state: there is no way back."""
         self.down()
-        if self._places.keys.exists():
-            data = self._postgres().data
-            shutil.rmtree(data if data.parent == self.directory else data.parent, ignore_errors=True)
         self._places.delete()
 
     def restart_postgres(self, *, immediate: bool = False) -> None:
@@ -260,7 +257,13 @@ class Stack:
             raise DevStackError(
                 f"{self._places.data_inside} holds a database whose keys are gone: remove it to start anew"
             )
+        self._end_predecessor()
         save_keys(self._places.keys, create_keys())
+
+    def _end_predecessor(self) -> None:
+        """End a stack whose folder was deleted while it ran: without its keys nobody can use it any more."""
+        end_leftovers(self._places.working_directories)
+        self._places.delete_outside()
 
     def _database_url(self, user: str, password: str) -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self._port_of('postgres')}/postgres"

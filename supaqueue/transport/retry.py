@@ -17,7 +17,9 @@ class RetrySchedule:
         uniform: draws the jitter.
     """
 
-    def __init__(self, budget_seconds: float, uniform: Callable[[float, float], float] = random.uniform) -> None:
+    def __init__(
+        self, budget_seconds: float, uniform: Callable[[float, float], float] = random.uniform
+    ) -> None:
         self.budget_seconds = budget_seconds
         self._uniform = uniform
         self._ceiling = FIRST_CEILING_SECONDS

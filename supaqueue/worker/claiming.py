@@ -26,8 +26,8 @@ CLAIM_LIMIT = 1000
 class Room:
     """How many tasks to hold: the slots, and so many more as run out while a claim is on its way.
 
-    Long handlers get no task ahead of time, so that none waits here while another worker is idle; handlers that
-    are short against a round trip get up to `ahead_limit` times the slots.
+    Long handlers get no task ahead of time, so that none waits here while another worker is idle; handlers
+    that are short against a round trip get up to `ahead_limit` times the slots.
     """
 
     slots: int
@@ -53,7 +53,12 @@ class Room:
 
 @dataclass(slots=True)
 class Claimer:
-    """Claims until told to stop, and gives every task to `take`."""
+    """Claims until told to stop, and gives every task to `take`.
+
+    Attributes:
+        freed: set by others when a slot became free, or when it is time to stop.
+        failed: told of every claim that failed.
+    """
 
     transport: AsyncTransport
     leases: Leases
@@ -65,18 +70,19 @@ class Claimer:
     polling: Polling
     take: Callable[[ClaimedTask], None]
     stopping: asyncio.Event
-    freed: asyncio.Event = field(default_factory=asyncio.Event)
-    idle_claims: int = 0
+    freed: asyncio.Event
+    failed: Callable[[CallError], None]
     _marks: Mapping[str, Json] = field(default_factory=dict)
     _last_task: float = 0.0
     _answered: bool = False
+    _unanswered: ClaimJobTasks | None = None
 
     async def run(self) -> None:
         """Claims until `stopping`.
 
         Raises:
-            AccessDenied, ContractMismatch: if the very first claim is answered so; later ones are waited out, since
-                a migration or a change of keys passes.
+            AccessDenied, ContractMismatch: if the very first claim is answered so; later ones are waited out,
+                since a migration or a change of keys passes.
         """
         backoff = Backoff()
         while not self.stopping.is_set():
@@ -111,34 +117,36 @@ class Claimer:
         )
 
     async def _claim(self) -> Claimed:
-        starts = self.leases.unreported_starts()
+        # A claim whose answer was lost is repeated as it was, however late: else what it leased would stay
+        # unknown to this worker, and nobody would run it until its leases run out.
+        call = self._unanswered = self._unanswered or self._new_claim()
         begun = time.monotonic()
-        claimed = await self.transport.send(
-            ClaimJobTasks(
-                request_id=str(uuid.uuid4()),
-                worker_id=self.worker_id,
-                queues=self.queues,
-                task_types=self.task_types,
-                want=self._want(),
-                lease_seconds=self.lease_seconds,
-                marks=self._marks,
-                started=starts,
-            )
-        )
+        claimed = await self.transport.send(call)
         self.room.claimed(time.monotonic() - begun)
+        self._unanswered = None
         self._answered = True
         self._marks = claimed.marks
-        self.leases.starts_reported(starts)
+        self.leases.starts_reported(call.started)
         return claimed
+
+    def _new_claim(self) -> ClaimJobTasks:
+        return ClaimJobTasks(
+            request_id=str(uuid.uuid4()),
+            worker_id=self.worker_id,
+            queues=self.queues,
+            task_types=self.task_types,
+            want=self._want(),
+            lease_seconds=self.lease_seconds,
+            marks=self._marks,
+            started=self.leases.unreported_starts(),
+        )
 
     async def _take(self, claimed: Claimed) -> None:
         for task in claimed.tasks:
             self.take(task)
         if claimed.tasks:
-            self.idle_claims = 0
             self._last_task = time.monotonic()
             return
-        self.idle_claims += 1
         if not claimed.more:
             await self._pause(self.polling.pause(time.monotonic() - self._last_task, claimed.wait_seconds))
         else:
@@ -151,10 +159,7 @@ class Claimer:
             return
 
     def _after_failure(self, failed: CallError, backoff: Backoff) -> float:
+        self.failed(failed)
         seconds = backoff.next()
         _log.warning("claim failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds)
         return seconds
-
-    def wake(self) -> None:
-        """Called when a slot became free, or when it is time to stop."""
-        self.freed.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass, field
 
@@ -28,9 +29,19 @@ class Context:
     def cancelled(self) -> bool:
         """Whether this run should stop: its job was cancelled, its lease lost, or the worker is leaving.
 
-        A sync handler that takes long asks this now and then; an async one gets `CancelledError` instead.
+        A sync handler that takes long calls `raise_if_cancelled` now and then; an async one gets
+        `CancelledError` anyway. A handler that just returns has completed its task.
         """
         return self._cancelled.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Ends a sync handler that was told to stop, without counting the run as an attempt that failed.
+
+        Raises:
+            asyncio.CancelledError: if `cancelled`.
+        """
+        if self.cancelled:
+            raise asyncio.CancelledError
 
     def cancel(self) -> None:
         """Called by the worker: makes `cancelled` true."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from supaqueue.contract import FinishAnswer
+from supaqueue.errors import CallError, QueueUnavailable
+from supaqueue.telemetry import events
 from supaqueue.telemetry.events import Event, JobFailed, JobRetried, JobSucceeded, LeaseLost
 from supaqueue.worker.leases import Held
 from supaqueue.worker.run import Ended
@@ -28,6 +30,18 @@ def task_ids(held: Held) -> TaskIds:
         queue=held.task.queue,
         task_type=held.task.task_type,
         worker_id=held.context.worker_id,
+    )
+
+
+def queue_unavailable(failed: CallError) -> events.QueueUnavailable | None:
+    """A call of the worker's got no usable answer within its budget; None for any other failure."""
+    if not isinstance(failed, QueueUnavailable):
+        return None
+    return events.QueueUnavailable(
+        call=failed.call,
+        committed=failed.committed,
+        error_type=failed.cause or type(failed).__name__,
+        http_status=failed.http_status,
     )
 
 

@@ -28,6 +28,7 @@ class Finisher:
     leases: Leases
     worker_id: str
     answered: Callable[[Ended, FinishAnswer], None]
+    failed: Callable[[CallError], None]
     _ended: list[Ended] = field(default_factory=list)
     _more: asyncio.Event = field(default_factory=asyncio.Event)
     _closing: bool = False
@@ -59,6 +60,7 @@ class Finisher:
             except CallRefused as refused:
                 return await self._one_by_one(batch, refused)
             except CallError as failed:
+                self.failed(failed)
                 seconds = backoff.next()
                 _log.warning(
                     "finish failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds

@@ -1,4 +1,4 @@
-"""Renews leases from a thread of its own, so that a handler that blocks the event loop cannot stop it unnoticed."""
+"""Renews leases from a thread of its own: a handler that blocks the event loop cannot stop it unnoticed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from supaqueue.contract import HeartbeatAnswer, HeartbeatJobTasks, RegisterWorker, TaskRef
+from supaqueue.contract import HeartbeatAnswer, HeartbeatJobTasks, RegisterWorker
 from supaqueue.errors import CallError
 from supaqueue.telemetry.events import WorkerStalled
 from supaqueue.telemetry.hook import Telemetry
@@ -53,7 +53,12 @@ class Pulse:
 
 @dataclass(slots=True)
 class Heartbeat:
-    """Beats every `interval` seconds until stopped; `on_answer` is called in the event loop's thread."""
+    """Beats every `interval` seconds until stopped.
+
+    Attributes:
+        on_answer: told, in the event loop's thread, of every task that is not simply held.
+        failed: told, in this thread, of every beat that failed.
+    """
 
     transport: Transport
     leases: Leases
@@ -65,11 +70,11 @@ class Heartbeat:
     telemetry: Telemetry
     loop: asyncio.AbstractEventLoop
     on_answer: Callable[[HeartbeatAnswer], None]
-    last_success: float = field(default_factory=time.monotonic)
+    failed: Callable[[CallError], None]
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _registered_at: float = field(default_factory=time.monotonic)
-    _stalled_ref: TaskRef | None = None
+    _stall_told: bool = False
 
     def start(self) -> None:
         """Starts the thread. It is a daemon: a worker that is told to leave at once does not wait for it."""
@@ -90,6 +95,7 @@ class Heartbeat:
             try:
                 self._beat()
             except CallError as failed:
+                self.failed(failed)
                 _log.warning("heartbeat failed (%s: %s)", type(failed).__name__, failed)
             except Exception:
                 _log.exception("heartbeat failed")
@@ -107,7 +113,6 @@ class Heartbeat:
                 lease_seconds=self.lease_seconds,
             )
         )
-        self.last_success = time.monotonic()
         self.leases.starts_reported(starts)
         for answer in answers:
             if answer.answer != "held":
@@ -119,12 +124,11 @@ class Heartbeat:
     def _stalled(self, held: list[Held]) -> Held | None:
         silent = self.pulse.silent_seconds
         if silent < self.stall_seconds:
-            self._stalled_ref = None
+            self._stall_told = False
             return None
         blocked = self.pulse.blocking(held)
-        ref = blocked.task.ref if blocked else None
-        if ref is None or ref != self._stalled_ref:
-            self._stalled_ref = ref
+        if not self._stall_told:
+            self._stall_told = True
             self.telemetry.emit(
                 WorkerStalled(
                     worker_id=self.registration.worker_id,

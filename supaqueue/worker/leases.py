@@ -32,9 +32,11 @@ class Held:
     ended: bool = False
 
     def interrupt(self, reason: Stop) -> None:
-        """Ends the run as far as that is possible: cancels an async handler, tells a sync one. Loop thread only."""
-        if self.stop is None:
-            self.stop = reason
+        """Ends the run as far as possible: cancels an async handler, tells a sync one. Loop thread only."""
+        told_before, self.stop = self.stop, self.stop or reason
+        if reason is Stop.LEASE_LOST:
+            self.stop = reason  # whatever was to be reported is now another worker's to report
+        if told_before is None:
             self.context.cancel()
             if self.run is not None:
                 self.run.cancel()

@@ -13,7 +13,7 @@ RECENT_SECONDS = 2.0
 class Polling:
     """Adaptive polling: quick while tasks keep coming, slow when idle. All values are seconds.
 
-    The idle pause bounds an idle worker to `1 / idle` requests a second.
+    An idle worker makes at most `1 / idle` claims a second.
     """
 
     busy: float = 0.02
@@ -26,13 +26,14 @@ class Polling:
         of a task that becomes due.
         """
         grown = self.busy if since_last_task < RECENT_SECONDS else self.idle
-        jittered = grown * random.uniform(0.9, 1.0)  # noqa: S311
-        return jittered if next_due is None else min(jittered, max(next_due, 0.001))
+        jittered = grown * random.uniform(1.0, 1.1)  # noqa: S311
+        # What is due may be of a type that is not served here: never less than `busy`.
+        return jittered if next_due is None else min(jittered, max(next_due, self.busy))
 
 
 @dataclass(slots=True)
 class Backoff:
-    """Growing pauses with full jitter between tries that fail; see `Exponential Backoff And Jitter`, AWS, 2015."""
+    """Growing pauses with full jitter between tries that fail (AWS, Exponential Backoff And Jitter, 2015)."""
 
     first: float = 0.1
     most: float = 5.0

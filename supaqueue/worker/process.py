@@ -13,7 +13,7 @@ def run_worker(worker: Worker) -> int:
     """Runs a worker until SIGTERM or SIGINT, gracefully; a second signal leaves at once.
 
     Returns:
-        The process' exit code, 0. Does not return if sync handlers outlive their grace time: no thread can be
+        The process' exit code, 0. Does not return if handlers outlive their grace time: a thread cannot be
         ended from outside, so the process ends at once, with 1, and their leases run out.
     """
     ended = asyncio.run(_run(worker))
@@ -25,13 +25,16 @@ def run_worker(worker: Worker) -> int:
 
 async def _run(worker: Worker) -> bool:
     loop = asyncio.get_running_loop()
+    stopping = False
 
-    def on_signal() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-            signal.signal(number, lambda *_: os._exit(130))
-        worker.stop()
+    def on_signal(*_: object) -> None:
+        # Not a handler of the loop's: a second signal has to work while a task blocks the loop as well.
+        nonlocal stopping
+        if stopping:
+            os._exit(130)
+        stopping = True
+        loop.call_soon_threadsafe(worker.stop)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
+        signal.signal(number, on_signal)
     return await worker.run()

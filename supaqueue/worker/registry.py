@@ -31,6 +31,9 @@ class Handler:
     def parse(self, payload: Any) -> Any:
         """The payload as the handler's annotation wants it.
 
+        Only the kind of each error is told: pydantic's sentences, and those of a model's own validators, may
+        quote the payload.
+
         Raises:
             PayloadMismatch: naming the paths that do not fit, never their values.
         """
@@ -38,7 +41,7 @@ class Handler:
             return self.payload.validate_python(payload)
         except ValidationError as mismatch:
             found = "; ".join(
-                f"{'.'.join(map(str, error['loc'])) or 'payload'}: {error['msg']}"
+                f"{'.'.join(('payload', *map(str, error['loc'])))}: {error['type']}"
                 for error in mismatch.errors(include_input=False, include_url=False, include_context=False)[
                     :5
                 ]
@@ -76,7 +79,7 @@ class Registry:
         """
 
         def register(function: F) -> F:
-            handler = _inspect(task_type or getattr(function, "__name__", ""), function)
+            handler = _inspect(task_type or str(getattr(function, "__name__", "")), function)
             if handler.task_type in self._handlers:
                 raise ConfigurationError(f"task type {handler.task_type!r} is registered twice")
             self._handlers[handler.task_type] = handler
@@ -135,7 +138,7 @@ def _inspect(task_type: str, function: HandlerFunction) -> Handler:
 
 
 def _positional(task_type: str, function: HandlerFunction) -> list[str]:
-    names = []
+    names: list[str] = []
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             if parameter.default is parameter.empty or len(names) < 2:

@@ -1,4 +1,4 @@
-"""Runs one task: find its handler, parse, call, and turn what happened into an outcome."""
+"""Runs one task: parse its payload, call its handler, and turn what happened into an outcome."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from concurrent.futures import Executor
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from supaqueue.contract import FinishedTask, TaskError
-from supaqueue.contract.json_value import check_json
+from supaqueue.contract import FinishedTask, Json, TaskError, checked_json
 from supaqueue.errors import InvalidInput, PayloadMismatch
 from supaqueue.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
 from supaqueue.worker.leases import Held, Stop
@@ -20,6 +19,9 @@ from supaqueue.worker.registry import Handler
 
 MESSAGE_LIMIT = 2000
 """Characters of an error's message that are kept."""
+
+LONGEST_DELAY_SECONDS = 36_500 * 86_400.0
+"""The most that a handler may put its task off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +33,50 @@ class Ended:
     exception: BaseException | None = None
 
 
-async def run_task(held: Held, handler: Handler, threads: Executor) -> Ended | None:
-    """Runs the handler to its end.
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What calling a handler came to: the value that it returned, or what it raised."""
+
+    returned: Any = None
+    raised: BaseException | None = None
+
+
+async def run_task(held: Held, handler: Handler, threads: Executor, max_result_bytes: int) -> Ended | None:
+    """Runs the handler to its end. Whatever the handler does, its task gets an outcome.
 
     Returns:
         What to report; None if there is nothing to report, because the lease is another's by now.
     """
     begun = time.monotonic()
-    exception: BaseException | None = None
     try:
-        outcome = _checked(_as_outcome(await _call(held, handler, threads)))
-    except asyncio.CancelledError as cancelled:
-        outcome, exception = interrupted(held.stop), cancelled
+        arguments = handler.arguments(held.task.payload, held.context)
     except PayloadMismatch as mismatch:
-        outcome, exception = Fail(str(mismatch)), mismatch
-    except Exception as raised:
-        outcome, exception = Retry(reason=str(raised)), raised
+        outcome, raised = _failed(mismatch)
+    except Exception as error:
+        outcome, raised = _of_error(held, error)
+    else:
+        came = await _call(held, handler, arguments, threads)
+        outcome, raised = _outcome(held, came, max_result_bytes)
     if held.stop is Stop.LEASE_LOST:
         return None
-    ran_seconds = time.monotonic() - begun
-    return Ended(held, finished_task(held, outcome, exception, ran_seconds), exception)
+    finished = finished_task(held, outcome, raised, time.monotonic() - begun)
+    return Ended(held, finished, raised)
 
 
-async def _call(held: Held, handler: Handler, threads: Executor) -> Any:
-    arguments = handler.arguments(held.task.payload, held.context)
-    if handler.is_async:
-        return await handler.function(*arguments)
-    call: Callable[[], Any] = partial(copy_context().run, handler.function, *arguments)
+async def _call(held: Held, handler: Handler, arguments: tuple[Any, ...], threads: Executor) -> Came:
+    try:
+        if handler.is_async:
+            return Came(await handler.function(*arguments))
+        return await _in_thread(held, partial(handler.function, *arguments), threads)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as raised:  # SystemExit too: a handler that calls sys.exit must not end the worker
+        return Came(raised=raised)
+
+
+async def _in_thread(held: Held, call: Callable[[], Any], threads: Executor) -> Came:
     # A thread cannot be interrupted: the run waits for it, and only then looks at why it was told to stop.
-    future = asyncio.get_running_loop().run_in_executor(threads, call)
+    future = asyncio.get_running_loop().run_in_executor(threads, copy_context().run, _came, call)
     while True:
         try:
             return await asyncio.shield(future)
@@ -68,30 +85,64 @@ async def _call(held: Held, handler: Handler, threads: Executor) -> Any:
                 raise
 
 
-def _as_outcome(returned: Any) -> Outcome:
-    return returned if isinstance(returned, Done | Retry | Snooze | Cancel | Fail) else Done(returned)
-
-
-def _checked(outcome: Outcome) -> Outcome:
-    if not isinstance(outcome, Done):
-        return outcome
+def _came(call: Callable[[], Any]) -> Came:
     try:
-        return Done(check_json(outcome.result, field="result"))
+        return Came(call())
+    except (
+        BaseException
+    ) as raised:  # a future does not take every exception: StopIteration would hang the run
+        return Came(raised=raised)
+
+
+def _outcome(held: Held, came: Came, max_result_bytes: int) -> tuple[Outcome, BaseException | None]:
+    if came.raised is not None:
+        return _of_error(held, came.raised)
+    returned = came.returned
+    outcome = returned if isinstance(returned, Done | Retry | Snooze | Cancel | Fail) else Done(returned)
+    try:
+        return _checked(outcome, max_result_bytes), None
     except InvalidInput as unfit:
         # Running it again would return the same, so the attempts are not burnt on it.
-        return Fail(f"the handler returned what JSON in Postgres cannot hold: {unfit}")
+        return _failed(unfit)
 
 
-def interrupted(stop: Stop | None) -> Outcome:
-    """The outcome of a run that ended because it was cancelled."""
-    match stop:
-        case Stop.CANCELLED:
-            return Cancel("cancelled while running")
-        case Stop.SHUTDOWN:
-            # Costs no attempt; it did start, so it is not reported as not_started.
-            return Snooze(0)
-        case _:
-            return Retry(reason="the handler was cancelled from within")
+def _of_error(held: Held, raised: BaseException) -> tuple[Outcome, BaseException | None]:
+    # Libraries may turn a cancellation into an error of their own: that is no failure of the handler either.
+    if held.stop is not None:
+        return interrupted(held.stop), None
+    if isinstance(raised, asyncio.CancelledError):
+        return Retry(reason="the handler was cancelled from within"), raised
+    return Retry(reason=_text(raised)), raised
+
+
+def _failed(error: Exception) -> tuple[Outcome, BaseException | None]:
+    return Fail(str(error)), error
+
+
+def _checked(outcome: Outcome, max_result_bytes: int) -> Outcome:
+    match outcome:
+        case Done(result):
+            return Done(checked_json(result, field="result", max_bytes=max_result_bytes))
+        case Retry(None, _):
+            return outcome
+        case Retry(seconds, _) | Snooze(seconds):
+            _check_delay(seconds, f"{type(outcome).__name__}'s delay")
+    return outcome
+
+
+def _check_delay(seconds: object, field: str) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise InvalidInput(f"must be seconds, not {type(seconds).__name__}", field=field)
+    if not 0 <= seconds <= LONGEST_DELAY_SECONDS:  # NaN is in no range
+        raise InvalidInput(f"must be between 0 and {LONGEST_DELAY_SECONDS:,.0f} seconds", field=field)
+
+
+def interrupted(stop: Stop) -> Outcome:
+    """The outcome of a run that ended because it was told to stop."""
+    if stop is Stop.CANCELLED:
+        return Cancel("cancelled while running")
+    # Costs no attempt; it did start, so it is not reported as not_started.
+    return Snooze(0)
 
 
 def unstarted(held: Held) -> Ended | None:
@@ -108,29 +159,30 @@ def unstarted(held: Held) -> Ended | None:
 
 
 def finished_task(
-    held: Held, outcome: Outcome, exception: BaseException | None, ran_seconds: float
+    held: Held, outcome: Outcome, raised: BaseException | None, ran_seconds: float
 ) -> FinishedTask:
     """The report of one run, as the contract wants it."""
-    ref = held.task.ref
+    report = partial(FinishedTask, ref=held.task.ref, ran_seconds=ran_seconds)
     match outcome:
         case Done(result):
-            return FinishedTask(ref=ref, outcome="done", result=result, ran_seconds=ran_seconds)
+            return report(outcome="done", result=cast(Json, result))  # it was checked
         case Snooze(seconds):
-            return FinishedTask(ref=ref, outcome="snooze", after_seconds=seconds, ran_seconds=ran_seconds)
+            return report(outcome="snooze", after_seconds=seconds)
         case Retry(after, reason):
-            error = _error(exception, "Retry", reason)
-            return FinishedTask(
-                ref=ref, outcome="retry", after_seconds=after, error=error, ran_seconds=ran_seconds
-            )
+            return report(outcome="retry", after_seconds=after, error=_error(raised, "Retry", reason))
         case Cancel(reason):
-            error = _error(None, "Cancel", reason)
-            return FinishedTask(ref=ref, outcome="cancel", error=error, ran_seconds=ran_seconds)
+            return report(outcome="cancel", error=_error(None, "Cancel", reason))
         case Fail(reason):
-            error = _error(exception, "Fail", reason)
-            return FinishedTask(ref=ref, outcome="fail", error=error, ran_seconds=ran_seconds)
+            return report(outcome="fail", error=_error(raised, "Fail", reason))
 
 
-def _error(exception: BaseException | None, kind: str, message: str | None) -> TaskError:
-    text = (message or "")[:MESSAGE_LIMIT].replace("\x00", "�")
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    return TaskError(type=type(exception).__qualname__ if exception is not None else kind, message=text)
+def _error(raised: BaseException | None, kind: str, message: object) -> TaskError:
+    return TaskError(type=type(raised).__qualname__ if raised is not None else kind, message=_text(message))
+
+
+def _text(message: object) -> str:
+    """The text of an error or of a reason, which a handler may have made of anything."""
+    try:
+        return "" if message is None else str(message)[:MESSAGE_LIMIT]
+    except Exception as unreadable:
+        return f"a {type(message).__qualname__} whose text cannot be read: {type(unreadable).__qualname__}"

@@ -10,6 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from supaqueue.contract import ClaimedTask, FinishAnswer, HeartbeatAnswer, RegisterWorker
 from supaqueue.errors import CallError, ConfigurationError
@@ -20,7 +21,7 @@ from supaqueue.transport import AsyncRestTransport, RestTransport
 from supaqueue.version import __version__
 from supaqueue.worker.claiming import Claimer, Room
 from supaqueue.worker.context import Context
-from supaqueue.worker.facts import finish_event, lease_lost, task_ids
+from supaqueue.worker.facts import finish_event, lease_lost, queue_unavailable, task_ids
 from supaqueue.worker.finishing import Finisher
 from supaqueue.worker.heartbeat import Heartbeat, Pulse
 from supaqueue.worker.leases import Held, Leases, Stop
@@ -29,6 +30,9 @@ from supaqueue.worker.registry import Registry
 from supaqueue.worker.run import Ended, run_task, unstarted
 
 _log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 15.0
+"""The longest pause between heartbeats: they also say that the worker is alive, and bring what to cancel."""
 
 
 class Worker:
@@ -76,13 +80,13 @@ class Worker:
         self._waiting: deque[Held] = deque()
         self._running: set[Held] = set()
         self._stopping = asyncio.Event()
+        self._freed = asyncio.Event()
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="supaqueue-handler")
 
     def stop(self) -> None:
         """Begins a graceful shutdown; `run` returns when it is done. Call it in the event loop's thread."""
         self._stopping.set()
-        if hasattr(self, "_claimer"):
-            self._claimer.wake()
+        self._freed.set()
 
     async def run(self) -> bool:
         """Works until `stop`.
@@ -94,7 +98,7 @@ class Worker:
         Raises:
             CallError: if the queue refuses or does not answer at the start; later failures are waited out.
         """
-        transport = AsyncRestTransport(self.settings, telemetry=self.telemetry)
+        transport = AsyncRestTransport(self.settings)
         beats = RestTransport(self.settings, budget_seconds=max(1.0, self.lease_seconds / 3))
         try:
             await transport.send(self._registration(stopped=False))
@@ -108,10 +112,11 @@ class Worker:
         loop = asyncio.get_running_loop()
         pulse = Pulse(loop)
         heartbeat = self._heartbeat(beats, pulse, loop)
-        self._finisher = Finisher(transport, self._leases, self.worker_id, self._answered)
+        self._finisher = Finisher(transport, self._leases, self.worker_id, self._answered, self._call_failed)
         self._claimer = self._new_claimer(transport)
         heartbeat.start()
         reporting = asyncio.create_task(self._finisher.run())
+        reporting.add_done_callback(self._reporting_ended)  # without reports, work would be done for nothing
         try:
             await self._claimer.run()
         finally:
@@ -137,6 +142,8 @@ class Worker:
             polling=self.polling,
             take=self._take,
             stopping=self._stopping,
+            freed=self._freed,
+            failed=self._call_failed,
         )
 
     def _heartbeat(self, beats: RestTransport, pulse: Pulse, loop: asyncio.AbstractEventLoop) -> Heartbeat:
@@ -145,12 +152,13 @@ class Worker:
             leases=self._leases,
             registration=self._registration(stopped=False),
             lease_seconds=self.lease_seconds,
-            interval=self.lease_seconds / 4,
+            interval=min(self.lease_seconds / 4, HEARTBEAT_SECONDS),
             stall_seconds=self.stall_seconds,
             pulse=pulse,
             telemetry=self.telemetry,
             loop=loop,
             on_answer=self._heard,
+            failed=self._call_failed,
         )
 
     def _registration(self, *, stopped: bool) -> RegisterWorker:
@@ -187,14 +195,15 @@ class Worker:
             held = self._waiting.popleft()
             self._running.add(held)
             held.run = asyncio.create_task(self._run(held))
-            held.run.add_done_callback(lambda run, held=held: self._ran(held, run))
+            held.run.add_done_callback(partial(self._ran, held))
 
     async def _run(self, held: Held) -> Ended | None:
         self._leases.started(held.task.ref)
         self.telemetry.emit(
             JobStarted(**task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds)
         )
-        return await run_task(held, self.registry.handlers[held.task.task_type], self._threads)
+        handler = self.registry.handlers[held.task.task_type]
+        return await run_task(held, handler, self._threads, self.settings.max_json_bytes)
 
     def _ran(self, held: Held, run: asyncio.Task[Ended | None]) -> None:
         self._running.discard(held)
@@ -206,14 +215,14 @@ class Worker:
         held.ended = True
         if ended is None:
             self._leases.remove(held.task.ref)
-            self._claimer.wake()
+            self._freed.set()
             return
         if ended.finished.ran_seconds is not None:
             self._claimer.room.ran(ended.finished.ran_seconds)
         self._finisher.add(ended)
 
     def _answered(self, ended: Ended, answer: FinishAnswer) -> None:
-        self._claimer.wake()
+        self._freed.set()
         event = finish_event(ended, answer)
         if event is not None:
             self.telemetry.emit(event)
@@ -234,6 +243,14 @@ class Worker:
             self._waiting.remove(held)
             self._end(held, unstarted(held))
 
+    def _reporting_ended(self, _: asyncio.Task[None]) -> None:
+        self.stop()
+
+    def _call_failed(self, failed: CallError) -> None:
+        event = queue_unavailable(failed)
+        if event is not None:
+            self.telemetry.emit(event)
+
     # The way out.
 
     async def _wind_down(self) -> bool:
@@ -245,10 +262,10 @@ class Worker:
         # An async handler needs a moment to clean up; a sync one may look at `context.cancelled`.
         return await self._running_ended(min(2.0, self.grace_seconds + 0.1))
 
-    async def _running_ended(self, timeout: float) -> bool:
+    async def _running_ended(self, seconds: float) -> bool:
         runs = [held.run for held in self._running if held.run is not None]
         if runs:
-            await asyncio.wait(runs, timeout=timeout)
+            await asyncio.wait(runs, timeout=seconds)
             await asyncio.sleep(0)  # lets the callbacks of the runs put their reports into the finisher
         return not self._running
 

@@ -28,14 +28,32 @@ def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
         stack.remove()
 
 
-@pytest.fixture(scope="session", params=[15, 18], ids=["postgres-15", "postgres-18"])
-def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that runs and that no test restarts, on the oldest and the newest Postgres."""
-    directory = tmp_path_factory.mktemp("project")
-    stack = Stack(directory, postgres_binaries(request.param), durable=False)
-    stack.up()
-    yield stack
-    stack.remove()
+@pytest.fixture(scope="session")
+def oldest_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack on the oldest Postgres that this project supports; it runs, and no test restarts it."""
+    yield from running(Stack(tmp_path_factory.mktemp("oldest"), postgres_binaries(15), durable=False))
+
+
+@pytest.fixture(scope="session")
+def newest_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack on the newest Postgres; it runs, and no test restarts it."""
+    yield from running(Stack(tmp_path_factory.mktemp("newest"), postgres_binaries(18), durable=False))
+
+
+def running(stack: Stack) -> Iterator[Stack]:
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(params=["oldest_stack", "newest_stack"])
+def project(request: pytest.FixtureRequest) -> Stack:
+    """Each of the two stacks that keep running."""
+    stack = request.getfixturevalue(request.param)
+    assert isinstance(stack, Stack)
+    return stack
 
 
 @pytest.fixture

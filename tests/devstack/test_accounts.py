@@ -8,20 +8,22 @@ import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import supaqueue.devstack
 from supaqueue.devstack import Stack, postgres_binaries
-from supaqueue.devstack.account import postgres_account
+from supaqueue.devstack.account import Account, postgres_account
 from supaqueue.devstack.binaries import reachable_postgres
 from tests.devstack.conftest import MakeStack
 from tests.devstack.probes import count_rows, data_folder, write_row
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
-UP_WRITE_DOWN = """
+UP_ASK_DOWN = """
 import sys
 from pathlib import Path
 import httpx
@@ -31,6 +33,18 @@ with stack:
     answer = httpx.get(stack.url + "/rest/v1/", headers={"apikey": stack.anon_key})
     print(answer.status_code, stack.status().running)
 print(stack.status().running)
+"""
+
+
+CALL = """
+import sys
+from pathlib import Path
+from supaqueue.devstack import Stack
+try:
+    getattr(Stack(Path(sys.argv[1])), sys.argv[2])()
+except Exception as error:
+    print(type(error).__name__)
+    print(error, file=sys.stderr)
 """
 
 
@@ -45,27 +59,51 @@ def folder_of_nobody() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@as_root
-@pytest.mark.parametrize("home", ["empty", "missing"])
-def test_it_works_as_an_ordinary_user(folder_of_nobody: Path, home: str) -> None:
+def run_as_nobody(code: str, *arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run `code` with this environment's packages as the user `nobody`."""
     user = pwd.getpwnam("nobody")
-    home_folder = folder_of_nobody / "home" if home == "empty" else Path("/nonexistent")
-    if home == "empty":
-        home_folder.mkdir()
-        os.chown(home_folder, user.pw_uid, user.pw_gid)
-    result = subprocess.run(
-        [sys.executable, "-c", UP_WRITE_DOWN, str(folder_of_nobody / "stack")],
+    scripts = sysconfig.get_path("scripts")
+    packages = [str(Path(supaqueue.devstack.__file__).parents[2]), sysconfig.get_path("purelib")]
+    return subprocess.run(
+        [python_of_everybody(), "-c", code, *arguments],
         user=user.pw_uid,
         group=user.pw_gid,
         extra_groups=[],
-        cwd=folder_of_nobody,
-        env={"HOME": str(home_folder), "PATH": os.environ["PATH"]},
+        cwd=cwd,
+        env={
+            "HOME": str(home),
+            "PATH": os.pathsep.join([scripts, os.environ["PATH"]]),
+            "PYTHONPATH": os.pathsep.join(packages),
+        },
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
+
+
+def python_of_everybody() -> str:
+    """This Python, or the system's of the same version where this one lies in a folder closed to others."""
+    user = pwd.getpwnam("nobody")
+    account = Account(user.pw_uid, user.pw_gid)
+    system = f"/usr/bin/python3.{sys.version_info.minor}"
+    for candidate in (sys.executable, system):
+        if account.can_execute(Path(candidate)):
+            return candidate
+    pytest.skip(f"the user nobody can run neither {sys.executable} nor {system}")
+
+
+@as_root
+@pytest.mark.parametrize("home", ["empty", "missing"])
+def test_it_works_as_an_ordinary_user(folder_of_nobody: Path, home: str) -> None:
+    home_folder = folder_of_nobody / "home"
+    if home == "empty":
+        home_folder.mkdir()
+        shutil.chown(home_folder, "nobody")
+    folder = folder_of_nobody / "stack"
+    result = run_as_nobody(UP_ASK_DOWN, str(folder), cwd=folder_of_nobody, home=home_folder)
     assert (result.stdout.split(), result.stderr) == (["200", "True", "False"], "")
+    assert (folder / "data").stat().st_uid == pwd.getpwnam("nobody").pw_uid
 
 
 @as_root
@@ -123,30 +161,10 @@ def test_another_users_stack_is_refused_in_one_sentence(folder_of_nobody: Path) 
     stack.up()
     try:
         for command in ("up", "down"):
-            result = as_nobody(command, stack.directory)
+            folder = str(stack.directory)
+            result = run_as_nobody(CALL, folder, command, cwd=folder_of_nobody, home=folder_of_nobody)
             assert result.stdout == "DevStackError\n"
             assert result.stderr.count("\n") == 1
         assert stack.status().running
     finally:
         stack.remove()
-
-
-def as_nobody(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    code = (
-        "import sys; from pathlib import Path; from supaqueue.devstack import Stack\n"
-        "try: getattr(Stack(Path(sys.argv[1])), sys.argv[2])()\n"
-        "except Exception as error: print(type(error).__name__); print(error, file=sys.stderr)"
-    )
-    user = pwd.getpwnam("nobody")
-    return subprocess.run(
-        [sys.executable, "-c", code, str(directory), command],
-        user=user.pw_uid,
-        group=user.pw_gid,
-        extra_groups=[],
-        cwd="/",
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )

@@ -39,17 +39,19 @@ PATHS = [
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PROPFIND"]
 
 
-@pytest.fixture(autouse=True)
-def notes(project: Stack, database: psycopg.Connection) -> Iterator[None]:
-    database.execute("create table if not exists notes (id int)")
-    database.execute(
-        """create or replace function whoami() returns text language sql as
-        $$ select current_user || ' ' || current_setting('statement_timeout') $$"""
-    )
-    eventually(lambda: whoami(project, project.anon_key), 200)
-    yield
-    database.execute("drop table notes")
-    database.execute("drop function whoami")
+@pytest.fixture(scope="module")
+def project(newest_stack: Stack) -> Iterator[Stack]:
+    """A running stack with a table `notes` and a function `whoami`, both open to everybody."""
+    with psycopg.connect(newest_stack.database_url, autocommit=True) as database:
+        database.execute("create table notes (id int)")
+        database.execute(
+            """create function whoami() returns text language sql as
+            $$ select current_user || ' ' || current_setting('statement_timeout') $$"""
+        )
+        eventually(lambda: whoami(newest_stack, newest_stack.anon_key), 200)
+        yield newest_stack
+        database.execute("drop table notes")
+        database.execute("drop function whoami")
 
 
 def whoami(stack: Stack, key: str, authorization: str | None = None) -> httpx.Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,16 @@ import pytest
 from supaqueue.devstack import Stack
 from supaqueue.errors import DevStackError
 from tests.devstack.conftest import MakeStack
-from tests.devstack.probes import call, count_rows, data_folder, eventually, kill, processes_in, write_row
+from tests.devstack.probes import (
+    call,
+    count_rows,
+    data_folder,
+    eventually,
+    is_running,
+    kill,
+    processes_in,
+    write_row,
+)
 
 
 def test_data_keys_and_addresses_survive_a_restart(make_stack: MakeStack) -> None:
@@ -169,6 +177,29 @@ def test_no_secret_reaches_command_lines_or_logs(make_stack: MakeStack) -> None:
     texts = commands + [log.read_text() for log in (stack.directory / "logs").iterdir()]
     assert len(texts) == 6
     assert not [text for text in texts if any(secret in text for secret in private)]
+
+
+def test_a_folder_behind_a_link_is_the_same_stack(make_stack: MakeStack, tmp_path: Path) -> None:
+    stack = make_stack()
+    stack.up()
+    (tmp_path / "link").symlink_to(stack.directory)
+    linked = make_stack("link")
+    data = data_folder(stack)
+    (stack.directory / "state.json").unlink()
+    linked.down()
+    assert processes_in(stack.directory, data) == {}
+
+
+def test_a_temporary_folder_beside_the_data_does_not_endanger_it(
+    make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/var/tmp")
+    stack = make_stack()
+    stack.up()
+    write_row(stack)
+    stack.down()
+    stack.up()
+    assert count_rows(stack) == 1
 
 
 def test_remove_deletes_all_but_what_is_not_the_stacks(make_stack: MakeStack) -> None:

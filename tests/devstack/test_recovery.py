@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from supaqueue.devstack import Stack
 from tests.devstack.conftest import MakeStack
 from tests.devstack.probes import call, count_rows, data_folder, is_running, kill, processes_in, write_row
 
@@ -166,19 +168,15 @@ def test_servers_can_be_restarted_under_their_users(make_stack: MakeStack, immed
     assert count_rows(stack) == 1
 
 
-def test_a_removed_folder_is_no_hindrance(make_stack: MakeStack) -> None:
-    """Somebody deletes the folder under a running stack: its processes end with the next up."""
+@pytest.mark.parametrize("command", [Stack.up, Stack.down])
+def test_a_folder_deleted_under_a_running_stack_leaves_nothing_behind(
+    make_stack: MakeStack, command: Callable[[Stack], None]
+) -> None:
     stack = make_stack()
     stack.up()
-    orphans = [process.pid for process in stack.status().processes]
+    data = data_folder(stack)
+    orphans = processes_in(stack.directory, data)
     subprocess.run(["rm", "-rf", str(stack.directory)], check=True)
-    stack.up()
-    assert stack.status().running
-    assert not [pid for pid in orphans[1:] if is_running(pid or 0)]
-    kill_if_relocated(orphans[0])
-
-
-def kill_if_relocated(pid: int | None) -> None:
-    """As root below a private folder the data lies elsewhere, and nothing is left that knows where."""
-    if is_running(pid or 0):
-        kill(pid)
+    command(stack)
+    assert not [pid for pid in orphans if is_running(pid)]
+    assert not data.exists() or data.is_relative_to(stack.directory)

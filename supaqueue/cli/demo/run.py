@@ -91,7 +91,7 @@ def _worker_environ(stack: Stack) -> dict[str, str]:
 def _enqueue(queue: Queue, files: Sequence[Path]) -> dict[str, Path]:
     jobs = {new_job_id(): path for path in files}
     queue.enqueue_many(
-        NewJob(job_id=job_id, queue=QUEUE, task_type="measure_file", payload={"path": str(path)})
+        NewJob("measure_file", {"path": str(path)}, queue=QUEUE, job_id=job_id)
         for job_id, path in jobs.items()
     )
     return jobs

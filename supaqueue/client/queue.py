@@ -1,0 +1,204 @@
+"""The queue, for threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from supaqueue.client import batches, calls
+from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Jobs
+from supaqueue.client.paging import Paging
+from supaqueue.client.reports import Reports
+from supaqueue.client.source import Source, settings_from
+from supaqueue.client.waiting import Waiting
+from supaqueue.contract import AbandonJobs, Call, CancelJobs, GetJobs, JobFilter, NewJob, Stats
+from supaqueue.job import CancelAnswer, EnqueueAnswer, Job, JobStatus
+from supaqueue.job_id import check_job_id
+from supaqueue.settings import MAX_JSON_BYTES, Overrides
+from supaqueue.telemetry import Telemetry
+from supaqueue.transport import RestTransport, Transport
+
+Reply = TypeVar("Reply")
+
+
+class Queue:
+    """Enqueues jobs and reads them. Safe to share between threads; `AsyncQueue` is its twin.
+
+    Every method may raise a `CallError`; those that take input raise `InvalidInput` before anything is sent.
+
+    Args:
+        source: `Settings`, or a Supabase client, whose URL and key are used; by default the environment
+            and `.env`, which `overrides` (url, service_role_key, anon_key, token, schema) win over.
+        transport: what carries the calls; by default PostgREST over HTTP. A given one is not closed here.
+        telemetry: who is told of jobs enqueued and of the queue being unavailable.
+        budget_seconds: how long one call may go on trying.
+
+    Raises:
+        ConfigurationError: a setting is missing or malformed.
+    """
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        *,
+        transport: Transport | None = None,
+        telemetry: Telemetry | None = None,
+        budget_seconds: float = 10.0,
+        **overrides: Unpack[Overrides],
+    ) -> None:
+        self._owned: RestTransport | None = None
+        self._max_json_bytes = MAX_JSON_BYTES
+        if transport is None or source is not None or overrides:
+            settings = settings_from(source, overrides)
+            self._max_json_bytes = settings.max_json_bytes
+            if transport is None:
+                transport = self._owned = RestTransport(settings, budget_seconds)
+        self._transport = transport
+        self._reports = Reports(telemetry)
+
+    def enqueue(
+        self,
+        task_type: str,
+        payload: object = None,
+        *,
+        queue: str = "default",
+        job_id: str | None = None,
+        idempotency_key: str | None = None,
+        run_at: datetime | None = None,
+        delay: float | timedelta | None = None,
+        max_attempts: int | None = None,
+        retry_delay: float | timedelta | None = None,
+        tags: Iterable[str] = (),
+    ) -> EnqueueAnswer:
+        """Store one job; `NewJob` says what the options mean.
+
+        After `QueueUnavailable` with `committed="unknown"`, the same call with the error's `job_id`, or with
+        the same `idempotency_key`, stores it once.
+
+        Raises:
+            JobConflict: the id belongs to another job, or was abandoned.
+        """
+        job = NewJob(
+            task_type,
+            payload,
+            queue=queue,
+            job_id=job_id,
+            idempotency_key=idempotency_key,
+            run_at=run_at,
+            delay=delay,
+            max_attempts=max_attempts,
+            retry_delay=retry_delay,
+            tags=tags,
+        )
+        call = calls.enqueue_one(job, self._max_json_bytes)
+        answers = self._send(call)
+        self._reports.enqueued(call.jobs, answers)
+        return calls.accepted(answers[0])
+
+    def enqueue_many(self, jobs: Iterable[NewJob | Mapping[str, Any]]) -> Answers:
+        """Store many jobs, and answer each in order; a conflict is an answer, not an error.
+
+        They go in calls of up to 1,000 jobs and 4 MiB, each all or nothing. All are checked before the
+        first is sent. If a call fails, those before it stand: the error's `answered` has their answers,
+        and sending the same `NewJob`s once more is safe.
+        """
+        answered: Answers = []
+        for call in batches.enqueue_calls(batches.checked_jobs(jobs, self._max_json_bytes)):
+            with batches.carrying(answered):
+                answers = self._send(call)
+            self._reports.enqueued(call.jobs, answers)
+            answered += answers
+        return answered
+
+    def get(self, job_id: str, *, with_payload: bool = False, with_attempts: bool = False) -> Job | None:
+        """Return a job, or None if there is no such job."""
+        return self._send(GetJobs((check_job_id(job_id),), with_payload, with_attempts))[0]
+
+    def get_many(
+        self, job_ids: Iterable[str], *, with_payload: bool = False, with_attempts: bool = False
+    ) -> Jobs:
+        """Return a job for each id, in order, None where there is no such job."""
+        found: Jobs = []
+        for part in batches.parts(batches.checked_ids(job_ids), batches.JOBS_PER_READ):
+            found += self._send(GetJobs(part, with_payload, with_attempts))
+        return found
+
+    def list(
+        self,
+        *,
+        queue: str | None = None,
+        task_type: str | None = None,
+        status: JobStatus | None = None,
+        tag: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Job]:
+        """Return jobs, newest first and without payloads; pages are read as the iterator gets to them."""
+        filter = JobFilter(
+            queue=queue,
+            task_type=task_type,
+            status=status,
+            tag=tag,
+            created_after=created_after,
+            created_before=created_before,
+        )
+        return self._walk(Paging(filter, limit))
+
+    def wait(self, job_id: str, timeout: float | timedelta | None = None) -> Job:
+        """Return the job once it has ended: completed, failed or cancelled.
+
+        Raises:
+            WaitTimeout: it had not by then.
+            JobNotFound: there is no such job.
+        """
+        waiting = Waiting(job_id, timeout)
+        while not (job := waiting.found(self.get(job_id))).ended:
+            time.sleep(waiting.next_pause(job))
+        return job
+
+    def cancel(self, job_id: str) -> CancelAnswer:
+        """Cancel a job: a waiting one at once, a running one with its worker's next heartbeat."""
+        return self._send(CancelJobs((check_job_id(job_id),)))[0]
+
+    def cancel_many(self, job_ids: Iterable[str]) -> CancelAnswers:
+        """Cancel many jobs, and answer each in order."""
+        answered: CancelAnswers = []
+        for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
+            answered += self._send(CancelJobs(part))
+        return answered
+
+    def abandon(self, job_ids: Iterable[str]) -> AbandonAnswers:
+        """Take back enqueues, also those whose answer was lost: what has not come by now can come no more."""
+        answered: AbandonAnswers = []
+        for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
+            answered += self._send(AbandonJobs(part))
+        return answered
+
+    def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
+        """Count tasks by queue, type and status, of one queue, of several, or of all."""
+        return self._send(calls.count(queue))
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, call: Call[Reply]) -> Reply:
+        with self._reports.watch(call):
+            return self._transport.send(call)
+
+    def _walk(self, paging: Paging) -> Iterator[Job]:
+        while (call := paging.next_call()) is not None:
+            yield from paging.read(self._send(call))

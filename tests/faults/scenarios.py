@@ -1,0 +1,182 @@
+"""For each mutating call: a state in which it has much to do, and the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from supaqueue.contract import (
+    AbandonJobs,
+    Call,
+    CancelJobs,
+    Claimed,
+    ClaimedTask,
+    ClaimJobTasks,
+    EnqueueJobs,
+    FinishedTask,
+    FinishJobTasks,
+    HeartbeatJobTasks,
+    NewJob,
+    RegisterWorker,
+    TaskError,
+    TaskRef,
+)
+from supaqueue.job_id import new_job_id
+from supaqueue.transport import Transport
+
+
+@dataclass
+class Story:
+    """The jobs and workers of one run of one scenario; all its names are its own."""
+
+    transport: Transport
+    queue: str = field(default_factory=lambda: f"q-{uuid4().hex}")
+    worker: str = field(default_factory=lambda: f"w-{uuid4().hex}")
+    job_ids: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What to call ids and names, so that two runs compare."""
+        jobs = {job_id: f"job {number}" for number, job_id in enumerate(self.job_ids)}
+        return {self.queue: "queue", self.worker: "worker", self.other_worker: "other worker", **jobs}
+
+    @property
+    def other_worker(self) -> str:
+        """Another worker's id."""
+        return f"{self.worker}-other"
+
+    def new_id(self) -> str:
+        """A job id that belongs to this story."""
+        self.job_ids.append(new_job_id())
+        return self.job_ids[-1]
+
+    def job(self, **options: Any) -> NewJob:
+        """A job that is not enqueued yet."""
+        return NewJob("work", {"n": 1}, queue=self.queue, job_id=self.new_id(), **options)
+
+    def enqueued(self, count: int, **options: Any) -> list[str]:
+        """The ids of new jobs that wait."""
+        jobs = tuple(self.job(**options) for _ in range(count))
+        self.transport.send(EnqueueJobs(jobs))
+        return [job.job_id for job in jobs]
+
+    def claim(
+        self, want: int, *, worker: str | None = None, started: tuple[TaskRef, ...] = ()
+    ) -> ClaimJobTasks:
+        """A claim that was not sent yet."""
+        return ClaimJobTasks(
+            request_id=str(uuid4()),
+            worker_id=worker or self.worker,
+            queues=(self.queue,),
+            task_types=("work",),
+            want=want,
+            lease_seconds=60,
+            marks={},
+            started=started,
+        )
+
+    def claimed(self, want: int, *, worker: str | None = None) -> tuple[ClaimedTask, ...]:
+        """Tasks that a worker holds, all it asked for."""
+        claimed: Claimed = self.transport.send(self.claim(want, worker=worker))
+        assert len(claimed.tasks) == want
+        return claimed.tasks
+
+    def finish(self, *tasks: FinishedTask) -> FinishJobTasks:
+        """A finish that was not sent yet."""
+        return FinishJobTasks(worker_id=self.worker, tasks=tasks)
+
+    def heartbeat(self, tasks: tuple[TaskRef, ...], started: tuple[TaskRef, ...] = ()) -> HeartbeatJobTasks:
+        """A heartbeat that was not sent yet."""
+        return HeartbeatJobTasks(worker_id=self.worker, tasks=tasks, started=started, lease_seconds=60)
+
+    def registration(self, *, stopped: bool) -> RegisterWorker:
+        """A registration that was not sent yet."""
+        return RegisterWorker(
+            worker_id=self.worker,
+            queues=(self.queue,),
+            task_types=("work",),
+            concurrency=4,
+            host="host",
+            process_id=1,
+            version="1",
+            stopped=stopped,
+        )
+
+
+def enqueue(story: Story) -> Call[Any]:
+    """Jobs that wait, one that is due later, and one that is there already."""
+    there = story.job(tags=["there"])
+    story.transport.send(EnqueueJobs((there,)))
+    return EnqueueJobs((story.job(), there, story.job(delay=60), story.job(tags=["a", "b"], max_attempts=2)))
+
+
+def cancel(story: Story) -> Call[Any]:
+    """A job that runs, one that is done, one that waits, and one that nobody knows."""
+    running, done, waiting = story.enqueued(3)
+    tasks = story.claimed(2)
+    story.transport.send(story.finish(FinishedTask(tasks[1].ref, "done", result=1)))
+    return CancelJobs((running, done, waiting, story.new_id()))
+
+
+def abandon(story: Story) -> Call[Any]:
+    """A job that runs, one that waits, and one that never came."""
+    running, waiting = story.enqueued(2)
+    story.claimed(1)
+    return AbandonJobs((running, waiting, story.new_id()))
+
+
+def claim(story: Story) -> Call[Any]:
+    """More jobs than are asked for, with the start of a task claimed before."""
+    story.enqueued(6)
+    started = story.claimed(1)
+    return story.claim(3, started=tuple(task.ref for task in started))
+
+
+def finish(story: Story) -> Call[Any]:
+    """Every outcome there is, and a lease that another worker has by now."""
+    story.enqueued(7)
+    story.enqueued(1, max_attempts=1)
+    tasks = story.claimed(8)
+    refs = [task.ref for task in tasks]
+    story.transport.send(story.finish(FinishedTask(refs[0], "not_started")))
+    story.claimed(1, worker=story.other_worker)
+    error = TaskError("ValueError", "no")
+    return story.finish(
+        FinishedTask(refs[0], "done", result="late"),
+        FinishedTask(refs[1], "done", result={"a": [1, None]}, ran_seconds=1.5),
+        FinishedTask(refs[2], "retry", error=error, after_seconds=60.0),
+        FinishedTask(refs[3], "snooze", after_seconds=60.0),
+        FinishedTask(refs[4], "cancel", error=error),
+        FinishedTask(refs[5], "fail", error=error),
+        FinishedTask(refs[6], "not_started"),
+        FinishedTask(refs[7], "retry", error=error),
+    )
+
+
+def heartbeat(story: Story) -> Call[Any]:
+    """A task that is held, one whose job is to be cancelled, one that another worker has."""
+    story.enqueued(3)
+    refs = tuple(task.ref for task in story.claimed(3))
+    story.transport.send(CancelJobs((refs[1].job_id,)))
+    story.transport.send(story.finish(FinishedTask(refs[2], "not_started")))
+    story.claimed(1, worker=story.other_worker)
+    return story.heartbeat(refs, started=refs)
+
+
+def register(story: Story) -> Call[Any]:
+    """The end of a worker that was registered before."""
+    story.transport.send(story.registration(stopped=False))
+    return story.registration(stopped=True)
+
+
+SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
+    AbandonJobs: abandon,
+    CancelJobs: cancel,
+    ClaimJobTasks: claim,
+    EnqueueJobs: enqueue,
+    FinishJobTasks: finish,
+    HeartbeatJobTasks: heartbeat,
+    RegisterWorker: register,
+}

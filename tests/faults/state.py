@@ -1,0 +1,67 @@
+"""What a queue has come to, in a form that two runs of the same story share: names and times left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+State = dict[str, list[dict[str, Any]]]
+
+_TABLES = {
+    "jobs": "select * from jobs where job_id = any (%(jobs)s) order by array_position(%(jobs)s, job_id)",
+    "job_tasks": "select * from job_tasks where job_id = any (%(jobs)s)"
+    " order by array_position(%(jobs)s, job_id), task_number",
+    "job_task_attempts": "select * from job_task_attempts where job_id = any (%(jobs)s)"
+    " order by array_position(%(jobs)s, job_id), task_number, lease_token",
+    "job_claims": "select worker_id, count(*) as claims from job_claims"
+    " where worker_id = any (%(workers)s) group by worker_id order by worker_id",
+    "job_workers": "select * from job_workers where worker_id = any (%(workers)s) order by worker_id",
+}
+_SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request"})
+
+
+def read_state(
+    connection: psycopg.Connection[Any], job_ids: Collection[str], names: Mapping[str, str]
+) -> State:
+    """All rows of these jobs and of the workers among `names`, which says what to call each id and name."""
+    given = {"jobs": [UUID(job_id) for job_id in job_ids], "workers": list(names)}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = {table: cursor.execute(query, given).fetchall() for table, query in _TABLES.items()}
+    positions = sorted(row["position"] for row in rows["job_tasks"] if row["position"] is not None)
+    for row in rows["job_tasks"]:
+        row["position"] = row["position"] and positions.index(row["position"])
+    return {table: [_row(row, names) for row in found] for table, found in rows.items()}
+
+
+def without_names(value: Any, names: Mapping[str, str]) -> Any:
+    """A reply or a value of a row, with ids and names replaced, and seconds and marks left out."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return without_names(asdict(value), names)
+    if isinstance(value, Mapping):
+        return {key: without_names(part, names) for key, part in value.items() if key != "marks"}
+    if isinstance(value, list | tuple):
+        return [without_names(part, names) for part in value]
+    if isinstance(value, float):
+        return "seconds"
+    return names.get(str(value), value) if isinstance(value, str) else value
+
+
+def _row(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {column: _cell(column, value, names) for column, value in row.items()}
+
+
+def _cell(column: str, value: Any, names: Mapping[str, str]) -> Any:
+    if value is None or isinstance(value, int):
+        return value if column not in _SET_OR_NOT else value is not None
+    if isinstance(value, datetime) or column in _SET_OR_NOT:
+        return "set"
+    if isinstance(value, dict | list):
+        return without_names(json.loads(json.dumps(value)), names)
+    return names.get(str(value), value)
