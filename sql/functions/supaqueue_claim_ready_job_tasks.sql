@@ -16,6 +16,7 @@ declare
     seen record;
     free_jobs uuid[];
     leased record;
+    leased_positions bigint[];
 begin
     -- Read in a statement before the look ahead: whatever holds a lower position was numbered before this.
     select case when is_called then last_value else last_value - 1 end into top from job_task_position;
@@ -65,6 +66,7 @@ begin
         from held h;
         tasks := leased.tasks;
         taken := leased.taken;
+        leased_positions := leased.positions;
         if leased.job_ids is not null then
             perform supaqueue_count_tasks(leased.job_ids, array_fill(1, array[cardinality(leased.job_ids)]),
                 array_fill(0, array[cardinality(leased.job_ids)]), array_fill(0, array[cardinality(leased.job_ids)]),
@@ -78,5 +80,5 @@ begin
     mark := supaqueue_close_mark(mark,
         case when seen.all_seen < want then top when seen.last_ahead is not null then seen.last_ahead end,
         case when seen.behind < want then walk_to else seen.last_behind end,
-        (select min(p) from unnest(seen.behind_positions) as p where p <> all (coalesce(leased.positions, '{}'))));
+        (select min(p) from unnest(seen.behind_positions) as p where p <> all (coalesce(leased_positions, '{}'))));
 end $$;

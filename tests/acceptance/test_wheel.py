@@ -45,11 +45,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "env/bin"
 
 
-def test_commands_answer_without_the_extras_of_others(installed: Path) -> None:
+def test_commands_answer_without_the_extras_of_others(installed: Path, tmp_path: Path) -> None:
     listed = run(installed / "supaqueue", "--help")
     assert listed.returncode == 0, listed.stderr
     assert "worker" in listed.stdout
-    needs_more = run(installed / "supaqueue", "dev", "status")
+    needs_more = run(installed / "supaqueue", "dev", "up", "--directory", tmp_path)
     assert needs_more.returncode == 1
     assert "pip install 'supaqueue[devstack]'" in needs_more.stderr
     assert "Traceback" not in needs_more.stderr

@@ -191,7 +191,7 @@ def test_a_folder_behind_a_link_is_the_same_stack(make_stack: MakeStack, tmp_pat
 
 
 def test_a_temporary_folder_beside_the_data_does_not_endanger_it(
-    make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, make_stack: MakeStack
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/var/tmp")
     stack = make_stack()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,12 @@ from supaqueue.worker import Registry
 
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
+LINGER_AFTER = "SUPAQUEUE_DEMO_LINGER_AFTER"
+"""Set for the worker that will be killed: after so many files each takes a second longer, so that it is caught inside
+handlers however few files there are."""
+
 registry = Registry()
+_measured = itertools.count()
 
 
 class File(BaseModel):
@@ -26,6 +34,8 @@ class File(BaseModel):
 @registry.task("measure_file")
 def measure_file(file: File) -> dict[str, Any]:
     """Measures one file; the result depends on its bytes alone."""
+    if LINGER_AFTER in os.environ and next(_measured) >= int(os.environ[LINGER_AFTER]):
+        time.sleep(1.0)
     content = file.path.read_bytes()
     measured = measure_sound(file.path) if file.path.suffix.lower() == ".wav" else measure_text(content)
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), **measured}

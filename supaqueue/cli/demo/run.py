@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from supaqueue.cli.demo.handlers import File, measure_file
+from supaqueue.cli.demo.handlers import LINGER_AFTER, File, measure_file
 from supaqueue.cli.demo.workers import QUEUE, kill_inside_handlers, start_worker, stop_worker
 from supaqueue.client import Queue
 from supaqueue.contract import NewJob
@@ -100,9 +100,12 @@ def _enqueue(queue: Queue, files: Sequence[Path]) -> dict[str, Path]:
 def _work(stack: Stack, job_ids: list[str], directory: Path, progress: Progress) -> None:
     expected = len(job_ids)
     environ = _worker_environ(stack)
-    workers = [start_worker(environ, directory / f"worker-{number}.log") for number in (1, 2)]
+    lingering = {LINGER_AFTER: str(expected // 10)}
+    workers = [start_worker(environ | lingering, directory / "worker-1.log")]
     try:
         with psycopg.connect(stack.database_url, autocommit=True) as connection:
+            _until(lambda: _begun(connection, job_ids) > 0, workers[0].poll, "worker 1 claimed nothing")
+            workers.append(start_worker(environ, directory / "worker-2.log"))
             held = kill_inside_handlers(
                 workers[0], stack.database_url, lambda: _ended(connection, job_ids) >= expected
             )
@@ -121,17 +124,29 @@ def _work(stack: Stack, job_ids: list[str], directory: Path, progress: Progress)
 def _wait(
     ended: Callable[[], int], exited: Callable[[], int | None], expected: int, show: Callable[[int], None]
 ) -> None:
+    def all_ended() -> bool:
+        show(done := ended())
+        return done >= expected
+
+    _until(all_ended, exited, "not all jobs ended")
+
+
+def _until(reached: Callable[[], bool], exited: Callable[[], int | None], otherwise: str) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while (done := ended()) < expected:
-        show(done)
+    while not reached():
         if exited() is not None:
             raise SupaqueueError(
-                "the second worker ended early; its log is worker-2.log in the demo's folder (--keep)"
+                "a worker ended early: see worker-1.log and worker-2.log in the folder of --keep"
             )
         if time.monotonic() > deadline:
-            raise SupaqueueError(f"only {done} of {expected} jobs had ended after {DEADLINE_SECONDS:.0f} s")
-        time.sleep(0.1)
-    show(done)
+            raise SupaqueueError(f"{otherwise} within {DEADLINE_SECONDS:.0f} s")
+        time.sleep(0.05)
+
+
+def _begun(connection: psycopg.Connection[Any], job_ids: list[str]) -> int:
+    return _count(
+        connection, "select count(*) from jobs where job_id = any(%s) and status <> 'pending'", job_ids
+    )
 
 
 def _ended(connection: psycopg.Connection[Any], job_ids: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""One call with its tries: what is repeated, for how long, and what is known at the end. With a clock of its own."""
+"""One call with its tries, by a clock of its own: what is repeated, and what is known at the end."""
 
 from __future__ import annotations
 

@@ -1,0 +1,220 @@
+"""Both clients against the real stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import supabase
+from pydantic import BaseModel
+
+from supaqueue.contract import ClaimJobTasks, FinishedTask, FinishJobTasks, NewJob, RegisterWorker, TaskError
+from supaqueue.contract.task import ClaimedTask
+from supaqueue.devstack import Stack
+from supaqueue.errors import CallRefused, JobConflict, JobNotFound, WaitTimeout
+from supaqueue.job_id import new_job_id
+from supaqueue.settings import Settings
+from supaqueue.transport import RestTransport
+
+Make = Callable[..., Any]
+
+
+class Invoice(BaseModel):
+    number: int
+    due: datetime
+
+
+@pytest.fixture
+def queue(make_queue: Make, queue_settings: Settings) -> Any:
+    return make_queue(queue_settings)
+
+
+@pytest.fixture
+def worker(queue_settings: Settings) -> Iterator[RestTransport]:
+    with RestTransport(queue_settings) as transport:
+        yield transport
+
+
+def claim(worker: RestTransport, queue_name: str, want: int = 10) -> tuple[ClaimedTask, ...]:
+    call = ClaimJobTasks(str(uuid4()), "w", (queue_name,), ("bill",), want, 60.0, {})
+    return worker.send(call).tasks
+
+
+def finish(worker: RestTransport, *tasks: FinishedTask) -> None:
+    answers = worker.send(FinishJobTasks("w", tasks))
+    assert all(answer.answer == "recorded" for answer in answers)
+
+
+def test_from_enqueue_to_result(queue: Any, worker: RestTransport, queue_name: str) -> None:
+    invoice = Invoice(number=7, due=datetime(2026, 1, 2, tzinfo=UTC))
+    job_id = queue.enqueue("bill", invoice, queue=queue_name, tags=["eu"]).job_id
+    waiting = queue.get(job_id, with_payload=True)
+    assert (waiting.status, waiting.queue, waiting.task_type, waiting.tags) == (
+        "pending",
+        queue_name,
+        "bill",
+        ("eu",),
+    )
+    assert waiting.payload == {"number": 7, "due": "2026-01-02T00:00:00Z"}
+    assert queue.get(job_id).payload is None
+
+    (task,) = claim(worker, queue_name)
+    assert Invoice.model_validate(task.payload) == invoice
+    assert queue.get(job_id).status == "processing"
+    finish(worker, FinishedTask(task.ref, "done", task.payload))
+
+    done = queue.wait(job_id, timeout=10)
+    assert done.status == "completed"
+    assert done.result_as(Invoice) == invoice
+    history = queue.get(job_id, with_attempts=True).tasks[0].history
+    assert [(attempt.outcome, attempt.attempt) for attempt in history] == [("done", 1)]
+
+
+def test_a_repeat_is_one_job_and_other_content_a_conflict(queue: Any, queue_name: str) -> None:
+    options = {"queue": queue_name, "idempotency_key": uuid4().hex, "delay": timedelta(days=1)}
+    first = queue.enqueue("bill", {"n": 1}, **options)
+    again = queue.enqueue("bill", {"n": 1}, **options)
+    assert (first.answer, again.answer) == ("created", "exists")
+    assert first.job_id == again.job_id
+    for changed in ({"payload": {"n": 2}}, {"payload": {"n": 1}, "max_attempts": 2}):
+        with pytest.raises(JobConflict):
+            queue.enqueue("bill", **changed, **options)
+    assert queue.get(first.job_id, with_payload=True).payload == {"n": 1}
+
+
+def test_options_reach_the_task(queue: Any, worker: RestTransport, queue_name: str) -> None:
+    run_at = datetime.now(UTC) + timedelta(hours=1)
+    later = queue.enqueue("bill", queue=queue_name, run_at=run_at, max_attempts=7)
+    assert queue.get(later.job_id).tasks[0].run_at == run_at
+    assert queue.get(later.job_id).tasks[0].max_attempts == 7
+    assert claim(worker, queue_name) == ()
+
+    soon = queue.enqueue("bill", queue=queue_name, retry_delay=timedelta(hours=1))
+    (task,) = claim(worker, queue_name)
+    finish(worker, FinishedTask(task.ref, "retry", error=TaskError("Odd", "text")))
+    retried = queue.get(soon.job_id)
+    assert (retried.status, retried.error) == ("pending", {"type": "Odd", "message": "text"})
+    assert claim(worker, queue_name) == ()
+
+
+def test_many_at_once_are_answered_row_by_row(queue: Any, queue_name: str) -> None:
+    jobs = [NewJob("bill", index, queue=queue_name) for index in range(1200)]
+    taken = NewJob("bill", "other", queue=queue_name, job_id=jobs[0].job_id)
+    answers = queue.enqueue_many([*jobs, jobs[1], taken])
+    assert [answer.answer for answer in answers] == ["created"] * 1200 + ["exists", "conflict"]
+    assert [answer.job_id for answer in answers[:1200]] == [job.job_id for job in jobs]
+    assert {answer.answer for answer in queue.enqueue_many(jobs)} == {"exists"}
+    found = queue.get_many([job.job_id for job in jobs] + [new_job_id()], with_payload=True)
+    assert [job and job.payload for job in found] == [*range(1200), None]
+
+
+def test_jobs_from_mappings(queue: Any, queue_name: str) -> None:
+    (answer,) = queue.enqueue_many([{"task_type": "bill", "payload": [1], "queue": queue_name}])
+    assert queue.get(answer.job_id, with_payload=True).payload == [1]
+
+
+def test_listing_walks_all_pages_newest_first(queue: Any, queue_name: str) -> None:
+    jobs = [NewJob("bill", queue=queue_name, tags=[f"parity-{index % 2}"]) for index in range(450)]
+    for start in range(0, 450, 150):
+        queue.enqueue_many(jobs[start : start + 150])
+    listed = list(queue.list(queue=queue_name))
+    assert {job.job_id for job in listed} == {job.job_id for job in jobs}
+    assert len(listed) == 450
+    times = [(job.created_at, job.job_id) for job in listed]
+    assert times == sorted(times, reverse=True)
+
+    assert len(list(queue.list(queue=queue_name, limit=201))) == 201
+    assert len(list(queue.list(queue=queue_name, tag="parity-1", status="pending"))) == 225
+    assert list(queue.list(queue=queue_name, status="failed")) == []
+    assert list(queue.list(queue=queue_name, task_type="other")) == []
+    newest, oldest = listed[0].created_at, listed[-1].created_at
+    before = list(queue.list(queue=queue_name, created_after=oldest, created_before=newest))
+    assert {job.job_id for job in before} == {job.job_id for job in jobs[:300]}
+
+
+def test_cancelling(queue: Any, worker: RestTransport, queue_name: str) -> None:
+    running, ended, waiting = (queue.enqueue("bill", queue=queue_name).job_id for _ in range(3))
+    tasks = {task.job_id: task for task in claim(worker, queue_name, want=2)}
+    finish(worker, FinishedTask(tasks[ended].ref, "done"))
+    ids = [waiting, running, ended, new_job_id()]
+    answers = [answer.answer for answer in queue.cancel_many(ids)]
+    assert answers == ["cancelled", "requested", "finished", "unknown"]
+    assert queue.cancel(waiting).answer == "cancelled"
+    assert queue.wait(waiting, timeout=0).status == "cancelled"
+    assert queue.get(running).cancel_requested
+
+
+def test_abandoning(queue: Any, worker: RestTransport, queue_name: str) -> None:
+    started = queue.enqueue("bill", queue=queue_name).job_id
+    claim(worker, queue_name)
+    waiting = queue.enqueue("bill", queue=queue_name).job_id
+    never_came = new_job_id()
+    for _ in range(2):
+        answers = queue.abandon([started, waiting, never_came])
+        assert [answer.answer for answer in answers] == ["started", "cancelled", "abandoned"]
+    with pytest.raises(JobConflict, match="abandoned"):
+        queue.enqueue("bill", queue=queue_name, job_id=never_came)
+    assert queue.get(never_came) is None
+
+
+def test_waiting_in_vain(queue: Any, queue_name: str) -> None:
+    job_id = queue.enqueue("bill", queue=queue_name).job_id
+    with pytest.raises(WaitTimeout, match="pending"):
+        queue.wait(job_id, timeout=0.2)
+    with pytest.raises(JobNotFound):
+        queue.wait(new_job_id(), timeout=10)
+
+
+def test_stats(queue: Any, worker: RestTransport, queue_name: str) -> None:
+    queue.enqueue_many(NewJob("bill", queue=queue_name) for _ in range(3))
+    queue.enqueue("other", queue=queue_name)
+    (task,) = claim(worker, queue_name, want=1)
+    finish(worker, FinishedTask(task.ref, "fail", error=TaskError("Odd", "text")))
+    worker_id = uuid4().hex
+    worker.send(RegisterWorker(worker_id, (queue_name,), ("bill",), 4, "host", 7, "0.1"))
+
+    stats = queue.stats(queue_name)
+    assert {(count.task_type, count.status): count.tasks for count in stats.counts} == {
+        ("bill", "failed"): 1,
+        ("bill", "pending"): 2,
+        ("other", "pending"): 1,
+    }
+    assert [seen.queues for seen in stats.workers if seen.worker_id == worker_id] == [(queue_name,)]
+    assert [(row.task_type, row.tasks) for row in stats.unserved] == [("other", 1)]
+    assert queue_name in {count.queue for count in queue.stats().counts}
+
+
+def test_what_the_sdk_lets_through_and_postgres_does_not(queue: Any, queue_name: str) -> None:
+    """The latest time that Python has is none that a claim's arithmetic can hold; either answer is clear."""
+    job = queue.enqueue("bill", queue=queue_name, run_at=datetime.max.replace(tzinfo=UTC))
+    assert queue.get(job.job_id).tasks[0].run_at.year == 9999
+
+
+def test_from_a_supabase_client(make_queue: Make, stack18: Stack, queue_name: str) -> None:
+    client = supabase.create_client(stack18.url, stack18.service_role_key)
+    queue = make_queue(client)
+    job_id = queue.enqueue("bill", queue=queue_name).job_id
+    assert queue.get(job_id).queue == queue_name
+
+
+def test_from_the_environment(
+    make_queue: Make, stack18: Stack, queue_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"SUPABASE_SERVICE_ROLE_KEY={stack18.service_role_key}\n")
+    monkeypatch.setenv("SUPABASE_URL", f"{stack18.url}/rest/v1/")
+    job_id = make_queue().enqueue("bill", queue=queue_name).job_id
+    assert make_queue(url=stack18.url).get(job_id).queue == queue_name
+
+
+def test_refusals_carry_the_call(queue: Any, queue_name: str) -> None:
+    refused = NewJob("bill", queue=queue_name)
+    object.__setattr__(refused, "max_attempts", 5000)
+    with pytest.raises(CallRefused, match="job_tasks_max_attempts_check") as raised:
+        queue.enqueue_many([refused])
+    assert (raised.value.call, raised.value.committed) == ("enqueue_jobs_v1", "no")
+    assert raised.value.job_id == refused.job_id
