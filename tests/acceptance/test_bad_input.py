@@ -1,4 +1,4 @@
-"""What users get wrong on the command line: one sentence with cause and next step, exit code 1, nothing changed."""
+"""What users get wrong on the command line: one sentence with cause and next step, exit code 1, no change."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def test_missing_migration(folder: Path, bare_stack: Stack) -> None:
 def test_sdk_newer_than_the_sql(folder: Path, own_stack: Stack) -> None:
     with psycopg.connect(own_stack.database_url, autocommit=True) as connection:
         connection.execute(
-            "create or replace function contract_version_v1() returns jsonb language sql stable security definer"
-            " set search_path from current return jsonb_build_object('newest', 0, 'oldest', 0)"
+            "create or replace function contract_version_v1() returns jsonb"
+            " language sql stable security definer set search_path from current return jsonb_build_object('newest', 0, 'oldest', 0)"
         )
         done = worker(folder, own_stack)
         assert_one_clear_error(done, "contract version 1", "0 to 0", "supaqueue migrate")

@@ -88,7 +88,7 @@ def test_wheel_carries_what_users_need(installed: Path) -> None:
         installed / "python",
         "-c",
         "from importlib.resources import files; root = files('supaqueue');"
-        "print(root.joinpath('py.typed').is_file(), sum(1 for f in root.joinpath('sql/functions').iterdir()))",
+        "print(root.joinpath('py.typed').is_file(), len(list(root.joinpath('sql/functions').iterdir())))",
     )
     typed, functions = listed.stdout.split()
     assert typed == "True"

@@ -188,10 +188,10 @@ def test_stats(queue: Any, worker: RestTransport, queue_name: str) -> None:
     assert queue_name in {count.queue for count in queue.stats().counts}
 
 
-def test_what_the_sdk_lets_through_and_postgres_does_not(queue: Any, queue_name: str) -> None:
-    """The latest time that Python has is none that a claim's arithmetic can hold; either answer is clear."""
-    job = queue.enqueue("bill", queue=queue_name, run_at=datetime.max.replace(tzinfo=UTC))
-    assert queue.get(job.job_id).tasks[0].run_at.year == 9999
+def test_the_last_moment_that_python_has(queue: Any, queue_name: str) -> None:
+    run_at = datetime.max.replace(tzinfo=UTC)
+    job = queue.enqueue("bill", queue=queue_name, run_at=run_at)
+    assert queue.get(job.job_id).tasks[0].run_at == run_at
 
 
 def test_from_a_supabase_client(make_queue: Make, stack18: Stack, queue_name: str) -> None:
@@ -214,7 +214,7 @@ def test_from_the_environment(
 def test_refusals_carry_the_call(queue: Any, queue_name: str) -> None:
     refused = NewJob("bill", queue=queue_name)
     object.__setattr__(refused, "max_attempts", 5000)
-    with pytest.raises(CallRefused, match="job_tasks_max_attempts_check") as raised:
+    with pytest.raises(CallRefused, match=r"jobs\[0\]\.max_attempts") as raised:
         queue.enqueue_many([refused])
     assert (raised.value.call, raised.value.committed) == ("enqueue_jobs_v1", "no")
     assert raised.value.job_id == refused.job_id

@@ -52,8 +52,8 @@ def demo(
 ) -> None:
     """Process real files with two worker processes, kill one of them, and check every result.
 
-    The exit code is 0 only if every job is completed with the right result, none twice, and the killed worker's
-    tasks were rescued.
+    The exit code is 0 only if every job is completed with the right result, none twice, and what the killed
+    worker held was rescued.
     """
     files = input_files(folder)
     with _directory(keep) as directory, _bar() as bar:

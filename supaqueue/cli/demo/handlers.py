@@ -18,8 +18,8 @@ from supaqueue.worker import Registry
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 LINGER_AFTER = "SUPAQUEUE_DEMO_LINGER_AFTER"
-"""Set for the worker that will be killed: after so many files each takes a second longer, so that it is caught inside
-handlers however few files there are."""
+"""Set for the worker that will be killed: after so many files each takes a second longer, so that it is
+caught inside handlers however few files there are."""
 
 registry = Registry()
 _measured = itertools.count()
@@ -46,7 +46,6 @@ def measure_text(content: bytes) -> dict[str, Any]:
     text = content.decode("utf-8", errors="replace")
     counted = Counter(IDENTIFIER.findall(text))
     frequent = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:5]
-    # A lone NUL or the like cannot be stored as JSON text in Postgres; identifiers hold none.
     return {
         "kind": "text",
         "lines": len(text.splitlines()),
@@ -56,7 +55,7 @@ def measure_text(content: bytes) -> dict[str, Any]:
 
 
 def measure_sound(path: Path) -> dict[str, Any]:
-    """Duration in seconds; peak and RMS of the mix of all channels, 1.0 being full scale; dominant frequency in Hz.
+    """Duration in seconds, peak and RMS of all channels mixed (full scale is 1.0), dominant frequency in Hz.
 
     The frequency is that of the largest bin of the Hann-windowed spectrum of the first 2^20 samples.
     """

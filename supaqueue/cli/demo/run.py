@@ -54,7 +54,7 @@ class Summary:
 
 
 def run_demo(files: Sequence[Path], directory: Path, progress: Progress, *, keep: bool = False) -> Summary:
-    """Starts a stack in `directory`, works through the files with two workers of which one is killed, and checks.
+    """Starts a stack in `directory`, works through the files with two workers, kills one, and checks.
 
     Raises:
         SupaqueueError: if the stack does not start, or the jobs do not end within a quarter of an hour.

@@ -63,12 +63,12 @@ def kill_inside_handlers(
             worker.send_signal(signal.SIGCONT)
             time.sleep(0.02)
     raise SupaqueueError(
-        "all files were done before a worker could be killed: give --input a folder with more files"
+        "all files were done before a worker could be killed: run it again"
     )
 
 
 def _held_when_quiet(connection: psycopg.Connection[tuple[object, ...]], process_id: int) -> int:
-    """Tasks that the frozen worker holds, once no call of it is under way; 0 unless some are inside handlers."""
+    """Tasks that the frozen worker holds, once no call of it is under way; 0 if none is inside a handler."""
     before = None
     while True:
         row = connection.execute(

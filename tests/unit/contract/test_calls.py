@@ -13,43 +13,20 @@ from pydantic import BaseModel
 from supaqueue.contract import (
     ALL_CALLS,
     CONTRACT_VERSION,
-    AbandonJobs,
     Call,
     CancelJobs,
-    ClaimJobTasks,
     ContractVersion,
-    CountJobs,
-    EnqueueJobs,
     FinishedTask,
-    FinishJobTasks,
     GetJobs,
-    HeartbeatJobTasks,
     JobFilter,
     Json,
-    ListJobs,
-    NewJob,
-    RegisterWorker,
     TaskError,
-    TaskRef,
 )
 from supaqueue.errors import InvalidInput, PayloadMismatch
 from supaqueue.job import Job
 from supaqueue.job_id import new_job_id
+from tests.unit.contract.examples import EXAMPLES, REF
 
-REF = TaskRef(new_job_id(), 0, 3)
-EXAMPLES: tuple[Call[Any], ...] = (
-    AbandonJobs((REF.job_id,)),
-    CancelJobs((REF.job_id,)),
-    ClaimJobTasks("r", "w", ("q",), ("t",), 5, 30.0, {"q": {}}, (REF,)),
-    ContractVersion(),
-    CountJobs(("q",)),
-    EnqueueJobs((NewJob("a", {"x": 1}),)),
-    FinishJobTasks("w", (FinishedTask(REF, "retry", error=TaskError("E", "text\0"), after_seconds=0.0),)),
-    GetJobs((REF.job_id,)),
-    HeartbeatJobTasks("w", (REF,), (), 30.0),
-    ListJobs(JobFilter(status="failed", created_after=datetime(2026, 1, 1, tzinfo=UTC))),
-    RegisterWorker("w", ("q",), ("t",), 4, "host", 7, "0.1"),
-)
 NO_ANSWERS: list[Json] = ["text", 7, {"tasks": 1, "counts": 2}, [{"job_id": REF.job_id}], [1]]
 
 
