@@ -21,10 +21,9 @@ A lost lease is not an error but an answer: see `supaqueue.worker`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-if TYPE_CHECKING:
-    from supaqueue.job import EnqueueAnswer
+from supaqueue.answer import EnqueueAnswer
 
 Committed = Literal["yes", "no", "unknown"]
 """Whether the call took effect: `unknown` means that a repeat of the same call will tell."""

@@ -1,4 +1,4 @@
-"""Jobs as readers see them, and what calls about jobs are answered."""
+"""Jobs as readers see them."""
 
 from __future__ import annotations
 
@@ -100,30 +100,6 @@ class Job:
             return model.model_validate(self.result)
         except ValidationError as error:
             raise _mismatch(error, model) from None  # its own text quotes the result
-
-
-@dataclass(frozen=True, slots=True)
-class EnqueueAnswer:
-    """`created`; `exists`: stored before, alike; `conflict`: the id is taken by another job, or abandoned."""
-
-    job_id: str
-    answer: Literal["created", "exists", "conflict"]
-
-
-@dataclass(frozen=True, slots=True)
-class CancelAnswer:
-    """`cancelled`; `requested`: still running; `finished`: completed or failed before; `unknown`."""
-
-    job_id: str
-    answer: Literal["cancelled", "requested", "finished", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class AbandonAnswer:
-    """`abandoned`: it was not here and cannot come; `cancelled`: it was waiting; `started`: it goes on."""
-
-    job_id: str
-    answer: Literal["abandoned", "cancelled", "started"]
 
 
 def _mismatch(error: ValidationError, model: type[BaseModel]) -> PayloadMismatch:

@@ -5,7 +5,7 @@ as $$
 declare
     refused record;
 begin
-    perform supaqueue_check_rows('tasks', tasks,
+    perform supaqueue_check_rows('tasks[%s]', tasks,
         '{"job_id": "a UUID", "task_number": "0 to 32767", "lease_token": "0 to 9007199254740991",
           "outcome": "1 to 200 characters", "result": "JSON", "error": "an object", "after_seconds": "a number",
           "ran_seconds": "a number"}',

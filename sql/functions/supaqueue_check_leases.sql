@@ -4,7 +4,7 @@ language plpgsql immutable
 set search_path from current
 as $$
 begin
-    perform supaqueue_check_rows(argument, leases,
+    perform supaqueue_check_rows(argument || '[%s]', leases,
         '{"job_id": "a UUID", "task_number": "0 to 32767", "lease_token": "0 to 9007199254740991"}',
         array['job_id', 'task_number', 'lease_token']);
 end $$;

@@ -11,7 +11,7 @@ begin
           "tag": "1 to 200 characters", "created_after": "a string", "created_before": "a string"}', '{}');
     foreach moment in array array['created_after', 'created_before'] loop
         if not supaqueue_is_moment(filter ->> moment) then
-            expected := format('filter[0].%s: expected a moment, like 2030-01-31T12:00:00Z', moment);
+            expected := format('filter.%s: expected a moment, like 2030-01-31T12:00:00Z', moment);
         end if;
     end loop;
     if page_size between 1 and 1000 is not true then
@@ -19,7 +19,7 @@ begin
     elsif page !~ ' [0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' or not supaqueue_is_moment(split_part(page, ' ', 1)) then
         expected := 'page: expected next_page of the last answer, or null';
     elsif filter ->> 'status' not in ('pending', 'processing', 'completed', 'failed', 'cancelled', 'mirrored') then
-        expected := 'filter[0].status: expected pending, processing, completed, failed, cancelled or mirrored';
+        expected := 'filter.status: expected pending, processing, completed, failed, cancelled or mirrored';
     end if;
     if expected is not null then
         raise exception using errcode = 'SQ003', message = expected;

@@ -7,7 +7,7 @@ as $$
 declare
     refused record;
 begin
-    perform supaqueue_check_rows('jobs', new_jobs,
+    perform supaqueue_check_rows('jobs[%s]', new_jobs,
         '{"job_id": "a UUID", "queue": "1 to 200 characters", "task_type": "1 to 200 characters", "payload": "JSON",
           "run_at": "a string", "delay_seconds": "a number", "max_attempts": "1 to 1000",
           "retry_delay_seconds": "a number", "tags": "an array of names"}',

@@ -1,6 +1,7 @@
 -- Refuses rows before anything is written, naming place and field and never a value. Accepted means enforced: a key that
--- nothing here reads is refused, not stored (SQ002). `fields` says what each key holds; null counts as left out.
-create or replace function supaqueue_check_rows(argument text, given jsonb, fields jsonb, required text[]) returns void
+-- nothing here reads is refused, not stored (SQ002). `place` is a format for a row's number, like `jobs[%s]`. `fields` says
+-- what each key holds; null counts as left out.
+create or replace function supaqueue_check_rows(place text, given jsonb, fields jsonb, required text[]) returns void
 language plpgsql immutable
 set search_path from current
 as $$
@@ -8,9 +9,9 @@ declare
     refused record;
 begin
     if jsonb_typeof(given) is distinct from 'array' then
-        raise exception using errcode = 'SQ003', message = format('%s: expected an array of objects', argument);
+        raise exception using errcode = 'SQ003', message = format('%s: expected an array of objects', split_part(place, '[', 1));
     end if;
-    select n - 1 as place, case when jsonb_typeof(element) = 'object' then '.' || field else '' end as field,
+    select n - 1 as number, case when jsonb_typeof(element) = 'object' then '.' || field else '' end as field,
         case when jsonb_typeof(element) = 'object' then 'a value' else 'an object' end as expected into refused
     from jsonb_array_elements(given) with ordinality as e (element, n)
     left join unnest(required) as field on true
@@ -18,9 +19,9 @@ begin
     if found then
         raise exception using
             errcode = 'SQ003',
-            message = format('%s[%s]%s: expected %s', argument, refused.place, refused.field, refused.expected);
+            message = format(place, refused.number) || format('%s: expected %s', refused.field, refused.expected);
     end if;
-    select e.n - 1 as place, f.key as field, fields ->> f.key as kind into refused
+    select e.n - 1 as number, f.key as field, fields ->> f.key as kind into refused
     from jsonb_array_elements(given) with ordinality as e (element, n), jsonb_each(e.element) as f
     where not case
         when fields ->> f.key is null then false
@@ -45,11 +46,11 @@ begin
     elsif refused.kind is null then
         raise exception using
             errcode = 'SQ002',
-            message = format('%s[%s].%s: this option is not known to this database', argument, refused.place, refused.field),
+            message = format(place, refused.number) || format('.%s: this option is not known to this database', refused.field),
             detail = format('known: %s', (select string_agg(key, ', ' order by key) from jsonb_object_keys(fields) as key)),
             hint = 'Leave it out, or run "supaqueue migrate" if a newer version enforces it.';
     end if;
     raise exception using
         errcode = 'SQ003',
-        message = format('%s[%s].%s: expected %s', argument, refused.place, refused.field, refused.kind);
+        message = format(place, refused.number) || format('.%s: expected %s', refused.field, refused.kind);
 end $$;

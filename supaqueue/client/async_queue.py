@@ -8,18 +8,21 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.client import batches, calls
 from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Jobs
+from supaqueue.client.checks import Checks
 from supaqueue.client.paging import Paging
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source, settings_from
 from supaqueue.client.waiting import Waiting
 from supaqueue.contract import AbandonJobs, Call, CancelJobs, GetJobs, JobFilter, NewJob, Stats
-from supaqueue.job import CancelAnswer, EnqueueAnswer, Job, JobStatus
+from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
 from supaqueue.transport import AsyncRestTransport, AsyncTransport
+from supaqueue.worker import Registry
 
 Reply = TypeVar("Reply")
 
@@ -36,6 +39,7 @@ class AsyncQueue:
             and `.env`, which `overrides` (url, service_role_key, anon_key, token, schema) win over.
         transport: what carries the calls; by default PostgREST over HTTP. A given one is not closed here.
         telemetry: who is told of jobs enqueued and of the queue being unavailable.
+        registry: the handlers, if they are at hand: payloads are then checked before anything is sent.
         budget_seconds: how long one call may go on trying.
 
     Raises:
@@ -48,18 +52,20 @@ class AsyncQueue:
         *,
         transport: AsyncTransport | None = None,
         telemetry: Telemetry | None = None,
+        registry: Registry | None = None,
         budget_seconds: float = 10.0,
         **overrides: Unpack[Overrides],
     ) -> None:
         self._owned: AsyncRestTransport | None = None
-        self._max_json_bytes = MAX_JSON_BYTES
+        max_json_bytes = MAX_JSON_BYTES
         if transport is None or source is not None or overrides:
             settings = settings_from(source, overrides)
-            self._max_json_bytes = settings.max_json_bytes
+            max_json_bytes = settings.max_json_bytes
             if transport is None:
                 transport = self._owned = AsyncRestTransport(settings, budget_seconds)
         self._transport = transport
         self._reports = Reports(telemetry)
+        self._checks = Checks(max_json_bytes, registry)
 
     async def enqueue(
         self,
@@ -95,7 +101,7 @@ class AsyncQueue:
             retry_delay=retry_delay,
             tags=tags,
         )
-        call = calls.enqueue_one(job, self._max_json_bytes)
+        call = calls.enqueue_one(job, self._checks)
         answers = await self._send(call)
         self._reports.enqueued(call.jobs, answers)
         return calls.accepted(answers[0])
@@ -108,7 +114,7 @@ class AsyncQueue:
         and sending the same `NewJob`s once more is safe.
         """
         answered: Answers = []
-        for call in batches.enqueue_calls(batches.checked_jobs(jobs, self._max_json_bytes)):
+        for call in batches.enqueue_calls(batches.checked_jobs(jobs, self._checks)):
             with batches.carrying(answered):
                 answers = await self._send(call)
             self._reports.enqueued(call.jobs, answers)
@@ -190,7 +196,9 @@ class AsyncQueue:
 
     async def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
         """Count tasks by queue, type and status, of one queue, of several, or of all."""
-        return await self._send(calls.count(queue))
+        stats = await self._send(calls.count(queue))
+        self._reports.counted(stats)
+        return stats
 
     async def aclose(self) -> None:
         """Close the connections."""

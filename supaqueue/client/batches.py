@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from supaqueue.answer import EnqueueAnswer
+from supaqueue.client.checks import Checks
 from supaqueue.contract import EnqueueJobs, NewJob
-from supaqueue.contract.json_value import check_size
 from supaqueue.errors import CallError, InvalidInput
-from supaqueue.job import EnqueueAnswer
 from supaqueue.job_id import check_job_id
 
 ROWS_PER_CALL = 1000
@@ -18,7 +18,7 @@ JOBS_PER_READ = 200
 """Fewer than rows of a write, since each may bring a result of a megabyte."""
 
 
-def checked_jobs(jobs: Iterable[NewJob | Mapping[str, Any]], max_json_bytes: int) -> list[NewJob]:
+def checked_jobs(jobs: Iterable[NewJob | Mapping[str, Any]], checks: Checks) -> list[NewJob]:
     """Return jobs of which each can be sent, made from mappings where they are some.
 
     Raises:
@@ -27,7 +27,7 @@ def checked_jobs(jobs: Iterable[NewJob | Mapping[str, Any]], max_json_bytes: int
     checked = []
     for index, job in enumerate(jobs):
         new = job if isinstance(job, NewJob) else NewJob.from_mapping(job, field=f"jobs[{index}]")
-        check_size(new.payload_bytes, field=f"jobs[{index}].payload", max_bytes=max_json_bytes)
+        checks.check(new, field=f"jobs[{index}].payload")
         checked.append(new)
     return checked
 

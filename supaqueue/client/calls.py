@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from supaqueue.answer import AbandonAnswer, CancelAnswer, EnqueueAnswer
+from supaqueue.client.checks import Checks
 from supaqueue.contract import CountJobs, EnqueueJobs, NewJob
-from supaqueue.contract.json_value import check_size, check_text
+from supaqueue.contract.json_value import check_text
 from supaqueue.errors import JobConflict
-from supaqueue.job import AbandonAnswer, CancelAnswer, EnqueueAnswer, Job
+from supaqueue.job import Job
 
 # The clients have a method called `list`, so that inside of them the type has to go by another name.
 Answers: TypeAlias = list[EnqueueAnswer]
@@ -17,13 +19,13 @@ AbandonAnswers: TypeAlias = list[AbandonAnswer]
 Jobs: TypeAlias = list[Job | None]
 
 
-def enqueue_one(job: NewJob, max_json_bytes: int) -> EnqueueJobs:
+def enqueue_one(job: NewJob, checks: Checks) -> EnqueueJobs:
     """Return the call that stores one job.
 
     Raises:
-        InvalidInput: its payload is too large.
+        InvalidInput: its payload is too large, or does not fit its handler.
     """
-    check_size(job.payload_bytes, field="payload", max_bytes=max_json_bytes)
+    checks.check(job)
     return EnqueueJobs((job,))
 
 

@@ -8,18 +8,21 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.client import batches, calls
 from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Jobs
+from supaqueue.client.checks import Checks
 from supaqueue.client.paging import Paging
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source, settings_from
 from supaqueue.client.waiting import Waiting
 from supaqueue.contract import AbandonJobs, Call, CancelJobs, GetJobs, JobFilter, NewJob, Stats
-from supaqueue.job import CancelAnswer, EnqueueAnswer, Job, JobStatus
+from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
 from supaqueue.transport import RestTransport, Transport
+from supaqueue.worker import Registry
 
 Reply = TypeVar("Reply")
 
@@ -34,6 +37,7 @@ class Queue:
             and `.env`, which `overrides` (url, service_role_key, anon_key, token, schema) win over.
         transport: what carries the calls; by default PostgREST over HTTP. A given one is not closed here.
         telemetry: who is told of jobs enqueued and of the queue being unavailable.
+        registry: the handlers, if they are at hand: payloads are then checked before anything is sent.
         budget_seconds: how long one call may go on trying.
 
     Raises:
@@ -46,18 +50,20 @@ class Queue:
         *,
         transport: Transport | None = None,
         telemetry: Telemetry | None = None,
+        registry: Registry | None = None,
         budget_seconds: float = 10.0,
         **overrides: Unpack[Overrides],
     ) -> None:
         self._owned: RestTransport | None = None
-        self._max_json_bytes = MAX_JSON_BYTES
+        max_json_bytes = MAX_JSON_BYTES
         if transport is None or source is not None or overrides:
             settings = settings_from(source, overrides)
-            self._max_json_bytes = settings.max_json_bytes
+            max_json_bytes = settings.max_json_bytes
             if transport is None:
                 transport = self._owned = RestTransport(settings, budget_seconds)
         self._transport = transport
         self._reports = Reports(telemetry)
+        self._checks = Checks(max_json_bytes, registry)
 
     def enqueue(
         self,
@@ -93,7 +99,7 @@ class Queue:
             retry_delay=retry_delay,
             tags=tags,
         )
-        call = calls.enqueue_one(job, self._max_json_bytes)
+        call = calls.enqueue_one(job, self._checks)
         answers = self._send(call)
         self._reports.enqueued(call.jobs, answers)
         return calls.accepted(answers[0])
@@ -106,7 +112,7 @@ class Queue:
         and sending the same `NewJob`s once more is safe.
         """
         answered: Answers = []
-        for call in batches.enqueue_calls(batches.checked_jobs(jobs, self._max_json_bytes)):
+        for call in batches.enqueue_calls(batches.checked_jobs(jobs, self._checks)):
             with batches.carrying(answered):
                 answers = self._send(call)
             self._reports.enqueued(call.jobs, answers)
@@ -180,7 +186,9 @@ class Queue:
 
     def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
         """Count tasks by queue, type and status, of one queue, of several, or of all."""
-        return self._send(calls.count(queue))
+        stats = self._send(calls.count(queue))
+        self._reports.counted(stats)
+        return stats
 
     def close(self) -> None:
         """Close the connections."""

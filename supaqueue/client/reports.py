@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from supaqueue.contract import Call, NewJob
+from supaqueue.answer import EnqueueAnswer
+from supaqueue.contract import Call, NewJob, Stats
 from supaqueue.errors import QueueUnavailable
-from supaqueue.job import EnqueueAnswer
 from supaqueue.telemetry import Telemetry, events
 
 
 class Reports:
-    """Emits `job_enqueued` per row answered, and `queue_unavailable`; nothing without telemetry."""
+    """Emits `job_enqueued`, `queue_unavailable` and `queue_depth`; nothing without telemetry."""
 
     def __init__(self, telemetry: Telemetry | None) -> None:
         self._telemetry = telemetry
@@ -28,6 +29,12 @@ class Reports:
                 self._telemetry.emit(_unavailable(error, call))
             raise
 
+    def counted(self, stats: Stats) -> None:
+        """Report how much each queue holds, for the gauges."""
+        if self._telemetry is not None:
+            for depth in _depths(stats):
+                self._telemetry.emit(depth)
+
     def enqueued(self, jobs: Iterable[NewJob], answers: Iterable[EnqueueAnswer]) -> None:
         """Report what each of `jobs` was answered."""
         if self._telemetry is None:
@@ -38,6 +45,20 @@ class Reports:
                     job_id=job.job_id, queue=job.queue, task_type=job.task_type, answer=answer.answer
                 )
             )
+
+
+def _depths(stats: Stats) -> Iterator[events.QueueDepth]:
+    for queue in sorted({row.queue for row in stats.counts}):
+        tasks = Counter[str]()
+        for row in stats.counts:
+            if row.queue == queue:
+                tasks[row.status] += row.tasks
+        yield events.QueueDepth(
+            queue=queue,
+            pending=tasks["pending"] + tasks["blocked"],
+            processing=tasks["claimed"] + tasks["processing"],
+            failed=tasks["failed"],
+        )
 
 
 def _unavailable(error: QueueUnavailable, call: Call[Any]) -> events.QueueUnavailable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from supaqueue.answer import AbandonAnswer, CancelAnswer, EnqueueAnswer
 from supaqueue.contract.abandon_jobs import AbandonJobs
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.cancel_jobs import CancelJobs
@@ -25,7 +26,6 @@ from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.new_job import NewJob
 from supaqueue.contract.register_worker import RegisterWorker
 from supaqueue.contract.task import ClaimedTask, TaskRef
-from supaqueue.job import AbandonAnswer, CancelAnswer, EnqueueAnswer
 
 ALL_CALLS: tuple[type[Call[Any]], ...] = (
     AbandonJobs,

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from pydantic import TypeAdapter
 
+from supaqueue.answer import AbandonAnswer
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
-from supaqueue.job import AbandonAnswer
 
 _REPLY = TypeAdapter(tuple[AbandonAnswer, ...])
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from pydantic import TypeAdapter
 
+from supaqueue.answer import EnqueueAnswer
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
 from supaqueue.contract.new_job import NewJob
-from supaqueue.job import EnqueueAnswer
 
 _REPLY = TypeAdapter(tuple[EnqueueAnswer, ...])
 

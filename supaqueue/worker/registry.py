@@ -10,6 +10,8 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from supaqueue.contract import Json
+from supaqueue.contract.json_value import encode
 from supaqueue.errors import ConfigurationError, PayloadMismatch
 from supaqueue.worker.context import Context
 
@@ -28,7 +30,7 @@ class Handler:
     takes_context: bool
     payload: TypeAdapter[Any]
 
-    def parse(self, payload: Any) -> Any:
+    def parse(self, payload: Json, *, field: str = "payload") -> Any:
         """The payload as the handler's annotation wants it.
 
         Only the kind of each error is told: pydantic's sentences, and those of a model's own validators, may
@@ -38,16 +40,12 @@ class Handler:
             PayloadMismatch: naming the paths that do not fit, never their values.
         """
         try:
-            return self.payload.validate_python(payload)
+            # Not as a Python value: a strict model takes a date or a UUID as text only if it comes from JSON.
+            return self.payload.validate_json(encode(payload))
         except ValidationError as mismatch:
-            found = "; ".join(
-                f"{'.'.join(('payload', *map(str, error['loc'])))}: {error['type']}"
-                for error in mismatch.errors(include_input=False, include_url=False, include_context=False)[
-                    :5
-                ]
-            )
+            found = "; ".join(_places(mismatch, field)[:5])
             raise PayloadMismatch(
-                f"does not fit what {self.task_type} takes ({found})", field="payload"
+                f"does not fit what {self.task_type} takes ({found})", field=field
             ) from None
 
     def arguments(self, payload: Any, context: Context) -> tuple[Any, ...]:
@@ -103,7 +101,7 @@ class Registry:
             raise ConfigurationError(f"task types registered twice: {', '.join(twice)}")
         self._handlers.update(other._handlers)
 
-    def check(self, task_type: str, payload: Any) -> None:
+    def check(self, task_type: str, payload: Json, *, field: str = "payload") -> None:
         """Checks a payload against its handler's annotation; types that are not registered here pass.
 
         Raises:
@@ -111,7 +109,12 @@ class Registry:
         """
         handler = self._handlers.get(task_type)
         if handler is not None and handler.takes_payload:
-            handler.parse(payload)
+            handler.parse(payload, field=field)
+
+
+def _places(mismatch: ValidationError, field: str) -> list[str]:
+    errors = mismatch.errors(include_input=False, include_url=False, include_context=False)
+    return [f"{'.'.join((field, *map(str, error['loc'])))}: {error['type']}" for error in errors]
 
 
 def _inspect(task_type: str, function: HandlerFunction) -> Handler:

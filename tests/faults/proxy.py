@@ -28,13 +28,14 @@ class Fault(Enum):
     STALL_ANSWER = "delivered, and its answer held until the client has gone"
     HOLD_REQUEST = "kept until the client has gone; `deliver_held` delivers it"
     CUT_ANSWER = "delivered, and its answer cut in the middle"
+    ANSWER_400 = "answered by the proxy: 400"
     ANSWER_401 = "answered by the proxy: 401"
     ANSWER_429 = "answered by the proxy: 429"
     ANSWER_500 = "answered by the proxy: 500"
     ANSWER_503 = "answered by the proxy: 503"
 
 
-OWN_ANSWERS = {Fault.ANSWER_401: 401, Fault.ANSWER_429: 429, Fault.ANSWER_500: 500, Fault.ANSWER_503: 503}
+OWN_ANSWERS = {fault: int(fault.name[-3:]) for fault in Fault if fault.name[-3:].isdigit()}
 
 
 @dataclass(frozen=True)

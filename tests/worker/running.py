@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from supaqueue.client.queue import Queue
-from supaqueue.job import Attempt, Job, Task
+from supaqueue.job import Job, Task
 from supaqueue.settings import Settings
 from supaqueue.telemetry import Telemetry
 from supaqueue.telemetry.events import Event

@@ -62,9 +62,7 @@ def kill_inside_handlers(
                 return held
             worker.send_signal(signal.SIGCONT)
             time.sleep(0.02)
-    raise SupaqueueError(
-        "all files were done before a worker could be killed: run it again"
-    )
+    raise SupaqueueError("all files were done before a worker could be killed: run it again")
 
 
 def _held_when_quiet(connection: psycopg.Connection[tuple[object, ...]], process_id: int) -> int:

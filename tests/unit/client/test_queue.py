@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 import supaqueue
+from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.client import Queue
 from supaqueue.client.batches import BYTES_PER_CALL, enqueue_calls
 from supaqueue.client.paging import PAGE_SIZE, Paging
@@ -29,7 +30,7 @@ from supaqueue.contract import (
 )
 from supaqueue.errors import ConfigurationError, InvalidInput, JobConflict, JobNotFound, QueueUnavailable
 from supaqueue.errors import WaitTimeout as TimedOut
-from supaqueue.job import CancelAnswer, EnqueueAnswer, Job, JobStatus
+from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import new_job_id
 from supaqueue.settings import Settings
 from supaqueue.telemetry import Event, Telemetry, events

@@ -1,0 +1,208 @@
+"""What every function refuses: with which SQLSTATE, naming what, and without any change or echo of a value."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from supaqueue.job_id import new_job_id
+from tests.sql.calls import Calls
+
+SECRET = "s3cret-value"
+JOB = {"job_id": new_job_id(), "queue": "q", "task_type": "t", "payload": {"token": SECRET}}
+LEASE = {"job_id": new_job_id(), "task_number": 0, "lease_token": 1}
+CLAIM = {
+    "request_id": str(uuid4()),
+    "worker_id": "w",
+    "queues": ["q"],
+    "task_types": ["t"],
+    "want": 1,
+    "lease_seconds": 30,
+    "marks": {},
+    "started": [],
+}
+HEARTBEAT = {"worker_id": "w", "tasks": [], "started": [], "lease_seconds": 30}
+LIST = {"filter": {}, "page": None, "page_size": 10}
+WORKER = {"worker_id": "w", "queues": ["q"], "task_types": ["t"], "concurrency": 1}
+GET = {"with_payload": False, "with_attempts": False}
+
+GOOD: dict[str, dict[str, Any]] = {
+    "enqueue_jobs_v1": {"jobs": [JOB]},
+    "claim_job_tasks_v1": CLAIM,
+    "heartbeat_job_tasks_v1": HEARTBEAT,
+    "finish_job_tasks_v1": {"worker_id": "w", "tasks": []},
+    "get_jobs_v1": GET | {"job_ids": []},
+    "list_jobs_v1": LIST,
+    "cancel_jobs_v1": {"job_ids": []},
+    "count_jobs_v1": {"queues": None},
+    "abandon_jobs_v1": {"job_ids": []},
+    "register_worker_v1": {"worker": WORKER},
+}
+
+
+def job_with(**changes: Any) -> dict[str, Any]:
+    return {"jobs": [JOB, JOB | changes]}
+
+
+def ending_with(**changes: Any) -> dict[str, Any]:
+    return {"worker_id": "w", "tasks": [LEASE | {"outcome": "done"}, LEASE | {"outcome": "done"} | changes]}
+
+
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    ("enqueue_jobs_v1", job_with(order_key=SECRET), "SQ002", "jobs[1].order_key"),
+    ("enqueue_jobs_v1", job_with(priority=1), "SQ002", "jobs[1].priority"),
+    ("enqueue_jobs_v1", job_with(job_id=SECRET), "SQ003", "jobs[1].job_id"),
+    ("enqueue_jobs_v1", job_with(job_id=None), "SQ003", "jobs[1].job_id"),
+    ("enqueue_jobs_v1", job_with(job_id=7), "SQ003", "jobs[1].job_id"),
+    ("enqueue_jobs_v1", job_with(queue=None), "SQ003", "jobs[1].queue"),
+    ("enqueue_jobs_v1", job_with(queue=""), "SQ003", "jobs[1].queue"),
+    ("enqueue_jobs_v1", job_with(queue=["q"]), "SQ003", "jobs[1].queue"),
+    ("enqueue_jobs_v1", job_with(task_type="x" * 201), "SQ003", "jobs[1].task_type"),
+    ("enqueue_jobs_v1", job_with(run_at=SECRET), "SQ003", "jobs[1].run_at"),
+    ("enqueue_jobs_v1", job_with(run_at="infinity"), "SQ003", "jobs[1].run_at"),
+    ("enqueue_jobs_v1", job_with(run_at="2026-13-45T00:00:00Z"), "SQ003", "jobs[1].run_at"),
+    ("enqueue_jobs_v1", job_with(run_at="2026-01-01T00:00:00"), "SQ003", "jobs[1].run_at"),
+    ("enqueue_jobs_v1", job_with(run_at=5), "SQ003", "jobs[1].run_at"),
+    ("enqueue_jobs_v1", job_with(delay_seconds=-1), "SQ003", "jobs[1].delay_seconds"),
+    ("enqueue_jobs_v1", job_with(delay_seconds="5"), "SQ003", "jobs[1].delay_seconds"),
+    ("enqueue_jobs_v1", job_with(delay_seconds=10**300), "SQ003", "jobs[1].delay_seconds"),
+    (
+        "enqueue_jobs_v1",
+        job_with(delay_seconds=1, run_at="2026-01-01T00:00:00Z"),
+        "SQ003",
+        "jobs[1].delay_seconds",
+    ),
+    ("enqueue_jobs_v1", job_with(max_attempts=0), "SQ003", "jobs[1].max_attempts"),
+    ("enqueue_jobs_v1", job_with(max_attempts=1.5), "SQ003", "jobs[1].max_attempts"),
+    ("enqueue_jobs_v1", job_with(max_attempts=10**12), "SQ003", "jobs[1].max_attempts"),
+    ("enqueue_jobs_v1", job_with(retry_delay_seconds=2592001), "SQ003", "jobs[1].retry_delay_seconds"),
+    ("enqueue_jobs_v1", job_with(tags="red"), "SQ003", "jobs[1].tags"),
+    ("enqueue_jobs_v1", job_with(tags=[1]), "SQ003", "jobs[1].tags"),
+    ("enqueue_jobs_v1", job_with(tags=[None]), "SQ003", "jobs[1].tags"),
+    ("enqueue_jobs_v1", job_with(tags=["x"] * 101), "SQ003", "jobs[1].tags"),
+    ("enqueue_jobs_v1", {"jobs": [JOB, SECRET]}, "SQ003", "jobs[1]"),
+    ("enqueue_jobs_v1", {"jobs": JOB}, "SQ003", "jobs"),
+    ("enqueue_jobs_v1", {"jobs": None}, "SQ003", "jobs"),
+    ("claim_job_tasks_v1", CLAIM | {"request_id": None}, "SQ003", "request_id"),
+    ("claim_job_tasks_v1", CLAIM | {"worker_id": None}, "SQ003", "worker_id"),
+    ("claim_job_tasks_v1", CLAIM | {"worker_id": ""}, "SQ003", "worker_id"),
+    ("claim_job_tasks_v1", CLAIM | {"queues": []}, "SQ003", "queues"),
+    ("claim_job_tasks_v1", CLAIM | {"queues": None}, "SQ003", "queues"),
+    ("claim_job_tasks_v1", CLAIM | {"queues": ["q", None]}, "SQ003", "queues"),
+    ("claim_job_tasks_v1", CLAIM | {"queues": [f"q{n}" for n in range(101)]}, "SQ003", "queues"),
+    ("claim_job_tasks_v1", CLAIM | {"task_types": []}, "SQ003", "task_types"),
+    ("claim_job_tasks_v1", CLAIM | {"task_types": [None]}, "SQ003", "task_types"),
+    ("claim_job_tasks_v1", CLAIM | {"want": -1}, "SQ003", "want"),
+    ("claim_job_tasks_v1", CLAIM | {"want": 1001}, "SQ003", "want"),
+    ("claim_job_tasks_v1", CLAIM | {"want": None}, "SQ003", "want"),
+    ("claim_job_tasks_v1", CLAIM | {"lease_seconds": 0}, "SQ003", "lease_seconds"),
+    ("claim_job_tasks_v1", CLAIM | {"lease_seconds": 86401}, "SQ003", "lease_seconds"),
+    ("claim_job_tasks_v1", CLAIM | {"lease_seconds": float("nan")}, "SQ003", "lease_seconds"),
+    ("claim_job_tasks_v1", CLAIM | {"marks": [SECRET]}, "SQ003", "marks"),
+    ("claim_job_tasks_v1", CLAIM | {"marks": None}, "SQ003", "marks"),
+    ("claim_job_tasks_v1", CLAIM | {"started": None}, "SQ003", "started"),
+    ("claim_job_tasks_v1", CLAIM | {"started": [LEASE | {"at": 1}]}, "SQ002", "started[0].at"),
+    ("heartbeat_job_tasks_v1", HEARTBEAT | {"tasks": None}, "SQ003", "tasks"),
+    ("heartbeat_job_tasks_v1", HEARTBEAT | {"started": {}}, "SQ003", "started"),
+    ("heartbeat_job_tasks_v1", HEARTBEAT | {"tasks": [{"job_id": SECRET}]}, "SQ003", "tasks[0].task_number"),
+    ("heartbeat_job_tasks_v1", HEARTBEAT | {"tasks": [LEASE | {"job_id": SECRET}]}, "SQ003", "tasks[0].job_id"),
+    ("heartbeat_job_tasks_v1", HEARTBEAT | {"tasks": [LEASE | {"progress": 1}]}, "SQ002", "tasks[0].progress"),
+    ("heartbeat_job_tasks_v1", HEARTBEAT | {"lease_seconds": None}, "SQ003", "lease_seconds"),
+    ("finish_job_tasks_v1", ending_with(outcome=SECRET), "SQ003", "tasks[1].outcome"),
+    ("finish_job_tasks_v1", ending_with(outcome="lease_lost"), "SQ003", "tasks[1].outcome"),
+    ("finish_job_tasks_v1", ending_with(outcome=None), "SQ003", "tasks[1].outcome"),
+    ("finish_job_tasks_v1", ending_with(task_number=40000), "SQ003", "tasks[1].task_number"),
+    ("finish_job_tasks_v1", ending_with(lease_token="1"), "SQ003", "tasks[1].lease_token"),
+    ("finish_job_tasks_v1", ending_with(after_seconds=-1), "SQ003", "tasks[1].after_seconds"),
+    ("finish_job_tasks_v1", ending_with(after_seconds=1e12), "SQ003", "tasks[1].after_seconds"),
+    ("finish_job_tasks_v1", ending_with(ran_seconds=SECRET), "SQ003", "tasks[1].ran_seconds"),
+    ("finish_job_tasks_v1", ending_with(error=SECRET), "SQ003", "tasks[1].error"),
+    ("finish_job_tasks_v1", ending_with(checkpoint=1), "SQ002", "tasks[1].checkpoint"),
+    ("finish_job_tasks_v1", {"worker_id": "w", "tasks": None}, "SQ003", "tasks"),
+    ("get_jobs_v1", GET | {"job_ids": None}, "SQ003", "job_ids"),
+    ("get_jobs_v1", GET | {"job_ids": [None]}, "SQ003", "job_ids"),
+    ("cancel_jobs_v1", {"job_ids": None}, "SQ003", "job_ids"),
+    ("cancel_jobs_v1", {"job_ids": [new_job_id()] * 10_001}, "SQ003", "job_ids"),
+    ("abandon_jobs_v1", {"job_ids": [None]}, "SQ003", "job_ids"),
+    ("abandon_jobs_v1", {"job_ids": [new_job_id()[:-4] + "bfff"]}, "SQ003", "job_ids"),
+    ("list_jobs_v1", LIST | {"filter": None}, "SQ003", "filter"),
+    ("list_jobs_v1", LIST | {"filter": {"payload": SECRET}}, "SQ002", "filter.payload"),
+    ("list_jobs_v1", LIST | {"filter": {"status": SECRET}}, "SQ003", "filter.status"),
+    ("list_jobs_v1", LIST | {"filter": {"created_after": SECRET}}, "SQ003", "filter.created_after"),
+    ("list_jobs_v1", LIST | {"page": SECRET}, "SQ003", "page"),
+    ("list_jobs_v1", LIST | {"page": ""}, "SQ003", "page"),
+    ("list_jobs_v1", LIST | {"page_size": 0}, "SQ003", "page_size"),
+    ("list_jobs_v1", LIST | {"page_size": None}, "SQ003", "page_size"),
+    ("register_worker_v1", {"worker": None}, "SQ003", "worker"),
+    ("register_worker_v1", {"worker": WORKER | {"worker_id": None}}, "SQ003", "worker.worker_id"),
+    ("register_worker_v1", {"worker": WORKER | {"concurrency": "4"}}, "SQ003", "worker.concurrency"),
+    ("register_worker_v1", {"worker": WORKER | {"stopped": 1}}, "SQ003", "worker.stopped"),
+    ("register_worker_v1", {"worker": WORKER | {"weights": {}}}, "SQ002", "worker.weights"),
+]
+
+
+def everything(calls: Calls) -> list[Any]:
+    tables = ("jobs", "job_tasks", "job_task_attempts", "job_claims", "job_workers")
+    return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
+
+
+def test_what_is_refused_changes_nothing_and_echoes_nothing(calls: Calls) -> None:
+    for function, arguments, sqlstate, place in REFUSED:
+        with pytest.raises(psycopg.Error) as raised:
+            calls.call(function, **arguments)
+        text = f"{raised.value} {raised.value.diag.message_detail} {raised.value.diag.message_hint}"
+        assert (raised.value.sqlstate, function) == (sqlstate, function), (arguments, text)
+        message = raised.value.diag.message_primary or ""
+        assert message.startswith(f"{place}: "), (arguments, message)
+        assert SECRET not in text, (function, arguments)
+    assert everything(calls) == [[], [], [], [], []]
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, -1])
+def test_every_function_refuses_a_contract_version_that_it_does_not_speak(
+    calls: Calls, version: int | None
+) -> None:
+    for function, arguments in GOOD.items():
+        with pytest.raises(psycopg.Error, match="contract version") as raised:
+            calls.call(function, **arguments, contract_version=version)
+        assert raised.value.sqlstate == "SQ001"
+        assert raised.value.diag.message_detail == '{"newest": 1, "oldest": 1}'
+    assert everything(calls) == [[], [], [], [], []]
+
+
+@pytest.mark.parametrize("level", list(psycopg.IsolationLevel)[2:], ids=lambda level: level.name)
+def test_every_function_refuses_another_isolation_level(
+    calls: Calls, level: psycopg.IsolationLevel
+) -> None:
+    calls.connection.isolation_level = level
+    for function, arguments in GOOD.items():
+        with (
+            pytest.raises(psycopg.Error, match="isolation level") as raised,
+            calls.connection.transaction(),
+        ):
+            calls.call(function, **arguments)
+        assert raised.value.sqlstate == "SQ004"
+    assert everything(calls) == [[], [], [], [], []]
+
+
+def test_the_examples_of_good_calls_are_good(calls: Calls) -> None:
+    """Otherwise the two tests above could be refused for another reason."""
+    for function, arguments in GOOD.items():
+        calls.call(function, **arguments)
+
+
+def test_every_function_of_the_contract_is_among_them(calls: Calls) -> None:
+    query = "select proname from pg_proc where pronamespace = 'public'::regnamespace and proname ~ '_v[0-9]+$'"
+    names = {name for (name,) in calls.connection.execute(query)}
+    assert names == {*GOOD, "contract_version_v1"}
+
+
+def test_there_is_one_signature_a_name(calls: Calls) -> None:
+    """PostgREST cannot choose between overloads."""
+    query = "select proname from pg_proc where pronamespace = 'public'::regnamespace group by 1 having count(*) > 1"
+    assert calls.connection.execute(query).fetchall() == []
+
+
