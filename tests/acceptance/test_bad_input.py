@@ -107,7 +107,8 @@ def test_sdk_newer_than_the_sql(folder: Path, own_stack: Stack) -> None:
     with psycopg.connect(own_stack.database_url, autocommit=True) as connection:
         connection.execute(
             "create or replace function contract_version_v1() returns jsonb"
-            " language sql stable security definer set search_path from current return jsonb_build_object('newest', 0, 'oldest', 0)"
+            " language sql stable security definer set search_path from current"
+            " return jsonb_build_object('newest', 0, 'oldest', 0)"
         )
         done = worker(folder, own_stack)
         assert_one_clear_error(done, "contract version 1", "0 to 0", "supaqueue migrate")

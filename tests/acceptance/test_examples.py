@@ -1,0 +1,67 @@
+"""The examples, run as a user runs them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from supaqueue.devstack import Stack
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+PRINTED = {
+    "01_one_job": ["Hello Ada, attempt 1"],
+    "02_what_handlers_say": [
+        "-1 failed {'type': 'Fail', 'message': 'there are no such reports'}",
+        "0 cancelled {'type': 'Cancel', 'message': 'nobody wants it any more'}",
+        "1 completed report 1, attempt 2",
+        "2 completed report 2, attempt 2",
+        "3 completed report 3, attempt 1",
+        "exists True",
+    ],
+}
+
+
+@contextmanager
+def worker(folder: Path, env: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "supaqueue", "worker", "jobs:registry"], cwd=folder, env=env
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name[0].isdigit()} == set(
+        PRINTED
+    )
+
+
+@pytest.mark.parametrize("name", sorted(PRINTED))
+def test_example_prints_what_it_should(name: str, own_stack: Stack) -> None:
+    env = os.environ | own_stack.env()
+    with worker(EXAMPLES / name, env):
+        done = subprocess.run(
+            [sys.executable, "enqueue.py"],
+            cwd=EXAMPLES / name,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.stdout.splitlines() == PRINTED[name], done.stderr
+
+
+def test_readme_shows_the_first_example_as_it_is() -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    code = (EXAMPLES / "01_one_job" / "jobs.py").read_text().split("\n\n", 1)[1]
+    assert code.strip() in readme
