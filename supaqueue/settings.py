@@ -146,6 +146,17 @@ class DatabaseSettings:
         return cls(str(found["database_url"]), check_schema(str(found.get("schema", "public"))))
 
 
+def load_schema(
+    environ: Mapping[str, str] | None = None, dotenv: Path | None = DOTENV, *, schema: str | None = None
+) -> str:
+    """Return where the tables are, looked for as `Settings.load` does: SUPAQUEUE_SCHEMA, else `public`.
+
+    Raises:
+        ConfigurationError: it cannot be the name of a schema.
+    """
+    return check_schema(str(_found(environ, dotenv, {"schema": schema}).get("schema", "public")))
+
+
 def check_schema(name: str) -> str:
     """Return `name` if it can be sent as the name of a schema.
 

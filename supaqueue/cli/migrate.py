@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from dotenv import dotenv_values, find_dotenv
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from supaqueue.errors import ConfigurationError
+from supaqueue.settings import DatabaseSettings, load_schema
 
 if TYPE_CHECKING:
     from supaqueue.maintain.migrate import Migrator
@@ -35,7 +34,12 @@ DatabaseUrl = Annotated[
         "--database-url", help="Postgres connection string; by default SUPABASE_DB_URL, also from .env."
     ),
 ]
-Schema = Annotated[str, typer.Option(help="Where the tables and functions live.")]
+Schema = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the tables and functions live; by default SUPAQUEUE_SCHEMA, also from .env, else public."
+    ),
+]
 LockTimeout = Annotated[float, typer.Option(help="Seconds to wait for a lock before trying again.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
@@ -62,7 +66,7 @@ def apply(
         bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")
     ] = False,
     show_sql: Annotated[bool, typer.Option("--show-sql", help="With --dry-run: print the SQL too.")] = False,
-    schema: Schema = "public",
+    schema: Schema = None,
     database_url: DatabaseUrl = None,
     lock_timeout: LockTimeout = 3.0,
     as_json: Json = False,
@@ -73,55 +77,50 @@ def apply(
     migrator = _migrator(database_url, schema, lock_timeout)
     steps = migrator.plan() if dry_run else migrator.apply()
     if as_json:
-        _print_json({"schema": schema, "would_apply" if dry_run else "applied": _rows(steps, sql=show_sql)})
+        _print_json(
+            {"schema": migrator.schema, "would_apply" if dry_run else "applied": _rows(steps, sql=show_sql)}
+        )
     else:
-        _print_applied(steps, schema, dry_run=dry_run, show_sql=show_sql)
+        _print_applied(steps, migrator.schema, dry_run=dry_run, show_sql=show_sql)
 
 
 @app.command()
-def status(schema: Schema = "public", database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+def status(schema: Schema = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Show where every SQL file stands."""
-    steps = _migrator(database_url, schema).status()
+    migrator = _migrator(database_url, schema)
+    steps = migrator.status()
     if as_json:
-        _print_json({"schema": schema, "steps": _rows(steps)})
+        _print_json({"schema": migrator.schema, "steps": _rows(steps)})
     else:
-        Console().print(_table(steps, f'SQL in schema "{schema}"'))
+        Console().print(_table(steps, f'SQL in schema "{migrator.schema}"'))
 
 
 @app.command()
 def export(
     directory: Annotated[Path, typer.Argument(help="For example supabase/migrations.")],
-    schema: Schema = "public",
+    schema: Schema = None,
     as_json: Json = False,
 ) -> None:
     """Write files for `supabase db push`; again after an upgrade, for what is new. Needs no database."""
     from supaqueue.maintain.export import export as export_files
 
-    paths = export_files(directory, schema)
+    where = load_schema(schema=schema)
+    paths = export_files(directory, where)
     if as_json:
-        _print_json({"schema": schema, "files": [str(path) for path in paths]})
+        _print_json({"schema": where, "files": [str(path) for path in paths]})
         return
     for path in paths:
         typer.echo(f"wrote {path}")
     typer.echo("Next: supabase db push" if paths else f"{directory} is up to date.")
     if paths:
-        _remind_to_expose(Console(), schema)
+        _remind_to_expose(Console(), where)
 
 
-def _migrator(database_url: str | None, schema: str, lock_timeout: float = 3.0) -> Migrator:
+def _migrator(database_url: str | None, schema: str | None, lock_timeout: float = 3.0) -> Migrator:
     from supaqueue.maintain.migrate import Migrator
 
-    return Migrator(database_url or _configured_url(), schema, lock_timeout=lock_timeout)
-
-
-def _configured_url() -> str:
-    settings: Mapping[str, str | None] = {**dotenv_values(find_dotenv(usecwd=True)), **os.environ}
-    if url := settings.get("SUPABASE_DB_URL"):
-        return url
-    raise ConfigurationError(
-        "SUPABASE_DB_URL is not set, neither in the environment nor in .env. Set it to the connection string "
-        "that the Supabase dashboard shows under Connect, or pass --database-url."
-    )
+    settings = DatabaseSettings.load(url=database_url, schema=schema)
+    return Migrator(settings.url, settings.schema, lock_timeout=lock_timeout)
 
 
 def _print_applied(steps: list[Step], schema: str, *, dry_run: bool, show_sql: bool) -> None:
@@ -145,10 +144,15 @@ def _remind_to_expose(console: Console, schema: str) -> None:
 
 def _table(steps: Iterable[Step], title: str) -> Table:
     table = Table("file", "kind", "state", title=escape(title), title_justify="left")
-    for step in steps:
-        style = STATE_STYLES[step.state]
-        table.add_row(escape(step.name), step.kind, f"[{style}]{step.state}[/{style}]")
+    for (name, kind, state), count in Counter(map(_row, steps)).items():
+        files = f"{name} ({count})" if name == "functions" else name
+        table.add_row(escape(files), kind, f"[{STATE_STYLES[state]}]{state}[/]")
     return table
+
+
+def _row(step: Step) -> tuple[str, str, str]:
+    # There are dozens of functions: one line for those that stand alike.
+    return ("functions" if step.kind == "function" else step.name), step.kind, step.state
 
 
 def _rows(steps: Iterable[Step], *, sql: bool = False) -> list[dict[str, str]]:
