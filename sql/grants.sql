@@ -29,7 +29,7 @@ begin
 
     for relation in
         select c.oid::regclass as name, c.relkind from pg_class c
-        where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'S', 'v')
+        where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relkind in ('r', 'S', 'v')
             and c.relname in ('jobs', 'job_tasks', 'job_task_attempts', 'job_claims', 'job_workers', 'job_task_position',
                 'supaqueue_migrations')
     loop
@@ -43,7 +43,7 @@ begin
 
     for routine in
         select p.oid::regprocedure as name, p.proname from pg_proc p
-        where p.pronamespace = current_schema()::regnamespace
+        where p.pronamespace = quote_ident(current_schema())::regnamespace
             and (p.proname in ('queue_is_open', 'job_bucket') or p.proname like 'supaqueue\_%'
                 or p.proname in ('contract_version_v1', 'enqueue_jobs_v1', 'claim_job_tasks_v1', 'heartbeat_job_tasks_v1',
                     'finish_job_tasks_v1', 'get_jobs_v1', 'list_jobs_v1', 'cancel_jobs_v1', 'count_jobs_v1',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar
@@ -97,7 +98,7 @@ class Job:
             PayloadMismatch: it does not fit, or there is none yet.
         """
         try:
-            return model.model_validate(self.result)
+            return model.model_validate_json(json.dumps(self.result))  # strict models take a date only so
         except ValidationError as error:
             raise _mismatch(error, model) from None  # its own text quotes the result
 

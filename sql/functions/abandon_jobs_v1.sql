@@ -21,10 +21,15 @@ begin
     on conflict do nothing;
 
     perform supaqueue_lock_jobs(abandon_jobs_v1.job_ids);
-    select array_agg(j.job_id) into unstarted from jobs j
-    where j.job_id = any (abandon_jobs_v1.job_ids) and j.status in ('pending', 'cancelled') and not exists (
-        select from job_task_attempts a where a.job_id = j.job_id and a.outcome <> 'not_started');
-    update jobs set abandoned_at = clock_timestamp() where job_id = any (unstarted) and abandoned_at is null;
+    select array_agg(g.job_id) into unstarted
+    from unnest(abandon_jobs_v1.job_ids) as g (job_id)
+    cross join lateral (select j.status from jobs j where j.job_id = g.job_id offset 0) as j
+    where j.status in ('pending', 'cancelled') and not exists (
+        select from job_task_attempts a where a.job_id = g.job_id and a.outcome <> 'not_started' offset 0);
+    update jobs j set abandoned_at = clock_timestamp()
+    from unnest(unstarted) as g (job_id)
+    cross join lateral (select b.ctid as place, b.abandoned_at from jobs b where b.job_id = g.job_id offset 0) as before
+    where j.ctid = before.place and before.abandoned_at is null;
     perform supaqueue_cancel_jobs(unstarted);
 
     return (
@@ -33,6 +38,6 @@ begin
             when j.content_hash is null then 'abandoned'
             else 'cancelled' end) order by g.n), '[]')
         from unnest(abandon_jobs_v1.job_ids) with ordinality as g (job_id, n)
-        join jobs j using (job_id)
+        cross join lateral (select * from jobs j where j.job_id = g.job_id offset 0) as j
     );
 end $$;

@@ -20,6 +20,6 @@ begin
             when j.status in ('pending', 'processing') then 'requested'
             else 'finished' end) order by g.n), '[]')
         from unnest(job_ids) with ordinality as g (job_id, n)
-        left join jobs j using (job_id)
+        left join lateral (select * from jobs j where j.job_id = g.job_id offset 0) as j on true
     );
 end $$;

@@ -27,8 +27,13 @@ begin
         from rows from (
             jsonb_to_recordset(tasks) as (job_id uuid, task_number smallint, lease_token bigint)
         ) with ordinality as g (job_id, task_number, lease_token, n)
-        left join job_tasks t using (job_id, task_number)
-        left join job_task_attempts a on a.job_id = g.job_id and a.task_number = g.task_number
-            and a.lease_token = g.lease_token
+        left join lateral (
+            select t.job_id, t.status, t.run_at from job_tasks t
+            where t.job_id = g.job_id and t.task_number = g.task_number offset 0
+        ) as t on true
+        left join lateral (
+            select a.outcome, a.status_after from job_task_attempts a
+            where a.job_id = g.job_id and a.task_number = g.task_number and a.lease_token = g.lease_token offset 0
+        ) as a on true
     );
 end $$;

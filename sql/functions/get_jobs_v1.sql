@@ -14,9 +14,9 @@ begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_job_ids(job_ids);
     return (
-        select coalesce(jsonb_agg(case when j.job_id is not null
-            then supaqueue_job(j, with_payload, with_attempts) end order by g.n), '[]')
+        select coalesce(jsonb_agg(case when (found.job).content_hash is not null
+            then supaqueue_job(found.job, with_payload, with_attempts) end order by g.n), '[]')
         from unnest(job_ids) with ordinality as g (job_id, n)
-        left join jobs j on j.job_id = g.job_id and j.content_hash is not null
+        left join lateral (select j as job from jobs j where j.job_id = g.job_id offset 0) as found on true
     );
 end $$;

@@ -5,18 +5,30 @@ set search_path from current
 as $$
 declare
     at_once timestamptz;
+    open_ids uuid[];
     ended uuid[];
     none integer[];
 begin
     perform supaqueue_lock_jobs(given_ids);
     at_once := clock_timestamp();
-    update jobs set cancel_requested_at = at_once
-    where job_id = any (given_ids) and status in ('pending', 'processing') and cancel_requested_at is null;
+    select array_agg(distinct g.job_id) into open_ids
+    from unnest(given_ids) as g (job_id)
+    cross join lateral (select j.status from jobs j where j.job_id = g.job_id offset 0) as j
+    where j.status in ('pending', 'processing');
+
+    update jobs j set cancel_requested_at = at_once
+    from unnest(open_ids) as g (job_id)
+    cross join lateral (
+        select b.ctid as place, b.cancel_requested_at from jobs b where b.job_id = g.job_id offset 0
+    ) as before
+    where j.ctid = before.place and before.cancel_requested_at is null;
     with stopped as (
         update job_tasks t set status = 'cancelled', position = null, finished_at = at_once
-        from jobs j
-        where t.job_id = any (given_ids) and t.status in ('pending', 'blocked') and j.job_id = t.job_id
-            and j.status in ('pending', 'processing')
+        from unnest(open_ids) as g (job_id)
+        cross join lateral (
+            select b.ctid as place, b.status from job_tasks b where b.job_id = g.job_id offset 0
+        ) as before
+        where t.ctid = before.place and before.status in ('pending', 'blocked')
         returning t.job_id, t.purpose
     )
     select array_agg(job_id) filter (where purpose = 'run') into ended from stopped;

@@ -1,29 +1,32 @@
--- The one place where a job's status follows from its tasks. Takes changes of counters, one element per change, adds them up
--- per job, then updates each job once. The caller holds the jobs' locks.
+-- The one place where a job's counters and status change. Takes changes of counters, one element per change, adds them up per
+-- job, then updates each job once. The caller holds the jobs' locks.
 create or replace function supaqueue_count_tasks(
     job_ids uuid[], active integer[], unfinished integer[], failed integer[], cancelled integer[], at_once timestamptz
 ) returns void
-language sql volatile
+language plpgsql
 set search_path from current
 as $$
+begin
     update jobs j
-    set active_tasks = j.active_tasks + c.active,
-        unfinished_tasks = j.unfinished_tasks + c.unfinished,
-        failed_tasks = j.failed_tasks + c.failed,
-        cancelled_tasks = j.cancelled_tasks + c.cancelled,
+    set active_tasks = c.active, unfinished_tasks = c.unfinished, failed_tasks = c.failed, cancelled_tasks = c.cancelled,
         status = case
-            when j.unfinished_tasks + c.unfinished > 0 then
-                case when j.active_tasks + c.active > 0 or j.unfinished_tasks + c.unfinished < j.task_count
-                    then 'processing' else 'pending' end
-            when j.failed_tasks + c.failed > 0 then 'failed'
-            when j.cancelled_tasks + c.cancelled > 0 then 'cancelled'
+            when c.unfinished > 0 and (c.active > 0 or c.unfinished < j.task_count) then 'processing'
+            when c.unfinished > 0 then 'pending'
+            when c.failed > 0 then 'failed'
+            when c.cancelled > 0 or j.task_count = 0 then 'cancelled'
             else 'completed' end,
-        finished_at = case when j.unfinished_tasks + c.unfinished = 0 then coalesce(j.finished_at, at_once) end
+        finished_at = case when c.unfinished = 0 then coalesce(j.finished_at, at_once) end
     from (
-        select u.job_id, sum(u.active)::integer as active, sum(u.unfinished)::integer as unfinished,
-            sum(u.failed)::integer as failed, sum(u.cancelled)::integer as cancelled
-        from unnest(job_ids, active, unfinished, failed, cancelled) as u (job_id, active, unfinished, failed, cancelled)
-        group by u.job_id
+        select b.place, b.active_tasks + g.active as active, b.unfinished_tasks + g.unfinished as unfinished,
+            b.failed_tasks + g.failed as failed, b.cancelled_tasks + g.cancelled as cancelled
+        from (
+            select u.job_id, sum(u.active)::integer as active, sum(u.unfinished)::integer as unfinished,
+                sum(u.failed)::integer as failed, sum(u.cancelled)::integer as cancelled
+            from unnest(job_ids, active, unfinished, failed, cancelled)
+                as u (job_id, active, unfinished, failed, cancelled)
+            group by u.job_id
+        ) as g
+        cross join lateral (select j.ctid as place, j.* from jobs j where j.job_id = g.job_id offset 0) as b
     ) as c
-    where j.job_id = c.job_id
-$$;
+    where j.ctid = c.place;
+end $$;

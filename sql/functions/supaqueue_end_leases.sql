@@ -11,8 +11,8 @@ declare
     changed record;
 begin
     with given as (
-        select distinct on (job_id, task_number, lease_token) n, element -> 'result' as result, e.job_id, e.task_number, e.lease_token,
-            e.outcome, e.error, e.after_seconds, e.ran_seconds
+        select distinct on (job_id, task_number, lease_token) n, element -> 'result' as result, e.job_id, e.task_number,
+            e.lease_token, e.outcome, e.error, e.after_seconds, e.ran_seconds
         from rows from (
             jsonb_array_elements(endings),
             jsonb_to_recordset(endings) as (job_id uuid, task_number smallint, lease_token bigint, outcome text,
@@ -20,7 +20,7 @@ begin
         ) with ordinality as e (element, job_id, task_number, lease_token, outcome, error, after_seconds, ran_seconds, n)
         order by job_id, task_number, lease_token, n
     ), leased as (
-        select g.*, t.purpose, t.worker_id, t.claimed_at, t.retry_delay, t.max_attempts, j.cancel_requested_at,
+        select g.*, t.place, t.purpose, t.worker_id, t.claimed_at, t.retry_delay, t.max_attempts, j.cancel_requested_at,
             coalesce(t.started_at, case when g.outcome not in ('not_started', 'lease_lost')
                 then at_once - make_interval(secs => coalesce(g.ran_seconds, 0)) end) as started_at,
             t.lost_leases + (g.outcome = 'lease_lost')::integer as lost_leases,
@@ -28,8 +28,11 @@ begin
                 then 0 else 1 end as cost,
             t.attempts as attempts_before
         from given g
-        join job_tasks t using (job_id, task_number)
-        join jobs j using (job_id)
+        cross join lateral (
+            select b.ctid as place, b.* from job_tasks b
+            where b.job_id = g.job_id and b.task_number = g.task_number offset 0
+        ) as t
+        cross join lateral (select j.cancel_requested_at from jobs j where j.job_id = g.job_id offset 0) as j
         where t.lease_token = g.lease_token and t.status in ('claimed', 'processing')
     ), decided as (
         select l.*, l.attempts_before + l.cost as attempts, case
@@ -59,7 +62,7 @@ begin
             finished_at = case when d.status_after <> 'pending' then at_once end,
             worker_id = null, lease_expires_at = null, claim_request = null, claimed_at = null
         from decided d
-        where t.job_id = d.job_id and t.task_number = d.task_number
+        where t.ctid = d.place
     ), logged as (
         insert into job_task_attempts (job_id, task_number, lease_token, attempt, worker_id, claimed_at, started_at,
             ended_at, outcome, status_after, error)

@@ -1,11 +1,16 @@
--- Like supaqueue_lock_jobs, but passes over jobs that another session holds and never waits; only jobs owned here.
+-- Like supaqueue_lock_jobs, but passes over jobs that another session holds and never waits; only jobs owned here. Returns the
+-- ids of those that it locked.
 create or replace function supaqueue_lock_free_jobs(job_ids uuid[]) returns uuid[]
-language sql volatile
+language plpgsql
 set search_path from current
 as $$
-    with locked as (
-        select job_id from jobs where job_id = any (job_ids) and owner = 'supabase'
-        order by job_id for no key update skip locked
-    )
-    select array_agg(job_id) from locked
-$$;
+begin
+    return (
+        select array_agg(given.job_id)
+        from (select distinct u.job_id from unnest(job_ids) as u (job_id) order by u.job_id) as given
+        cross join lateral (
+            select j.owner from jobs j where j.job_id = given.job_id for no key update skip locked
+        ) as locked
+        where locked.owner = 'supabase'
+    );
+end $$;

@@ -52,16 +52,21 @@ begin
                     where u.job_id = any (free_jobs) order by u.n
                 ) as o
             ) as c
-            where t.job_id = c.job_id and t.task_number = c.task_number
-                and t.status = 'pending' and t.position is null and t.run_at <= supaqueue_moment(now_us)
+            cross join lateral (
+                select b.ctid as place, b.status, b.position, b.run_at from job_tasks b
+                where b.job_id = c.job_id and b.task_number = c.task_number offset 0
+            ) as before
+            where t.ctid = before.place
+                and before.status = 'pending' and before.position is null and before.run_at <= supaqueue_moment(now_us)
             returning supaqueue_microseconds(t.run_at) as us
         )
         select array_agg(us) into promoted_us from moved;
     end if;
 
-    -- Several tasks may share a moment, so a full look ends just before its last one.
+    -- Several tasks may share a moment, so a full look ends just before its last one; but after it if nothing moved, since
+    -- other sessions hold what it saw.
     return supaqueue_close_mark(mark,
-        case when seen.ahead < bound then now_us else seen.last_ahead - 1 end,
-        case when seen.behind < bound then walk_to else seen.last_behind - 1 end,
+        case when seen.ahead < bound then now_us else seen.last_ahead - (promoted_us is not null)::integer end,
+        case when seen.behind < bound then walk_to else seen.last_behind - (promoted_us is not null)::integer end,
         (select min(us) from unnest(seen.behind_us) as us where us <> all (coalesce(promoted_us, '{}'))));
 end $$;

@@ -50,7 +50,9 @@ begin
                 'message', format('worker %s stopped renewing its lease', t.worker_id))))
         into endings
         from unnest(seen.job_ids, seen.task_numbers) as u (job_id, task_number)
-        join job_tasks t using (job_id, task_number)
+        cross join lateral (
+            select * from job_tasks b where b.job_id = u.job_id and b.task_number = u.task_number offset 0
+        ) as t
         where t.job_id = any (free_jobs) and t.status in ('claimed', 'processing')
             and t.lease_expires_at <= supaqueue_moment(now_us);
         if endings is not null then
@@ -58,9 +60,10 @@ begin
         end if;
     end if;
 
-    -- What was seen behind and is held by another session stays in reach: the floor does not pass the first of them.
+    -- As for due tasks. What was seen behind and is held by another session stays in reach: the floor does not pass the
+    -- first of them.
     return supaqueue_close_mark(mark,
-        case when seen.ahead < bound then now_us else seen.last_ahead - 1 end,
-        case when seen.behind < bound then walk_to else seen.last_behind - 1 end,
+        case when seen.ahead < bound then now_us else seen.last_ahead - (endings is not null)::integer end,
+        case when seen.behind < bound then walk_to else seen.last_behind - (endings is not null)::integer end,
         seen.first_behind);
 end $$;

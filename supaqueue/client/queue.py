@@ -157,6 +157,8 @@ class Queue:
     def wait(self, job_id: str, timeout: float | timedelta | None = None) -> Job:
         """Return the job once it has ended: completed, failed or cancelled.
 
+        A look that gets no answer may outlast the timeout by one call's budget.
+
         Raises:
             WaitTimeout: it had not by then.
             JobNotFound: there is no such job.

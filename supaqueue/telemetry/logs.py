@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Literal, TextIO
@@ -49,7 +50,19 @@ class LogHook:
         level = LEVELS[kind]
         if self._logger.isEnabledFor(level):
             extra = {name: getattr(event, name) for name in _FIELDS[kind]}
+            exception = getattr(event, "exception", None)
+            if exception is not None:
+                extra["raised_at"] = raised_at(exception)
             self._logger.log(level, event.name, extra=extra)
+
+
+def raised_at(exception: BaseException) -> str:
+    """Return where it was raised, innermost first: files, lines and functions of five frames, no values."""
+    frames = [
+        f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(exception.__traceback__)
+    ]
+    return " < ".join(reversed(frames[-5:]))
 
 
 class Redaction(logging.Formatter):

@@ -114,7 +114,7 @@ class Exchange(Generic[Reply]):
         unknown = self._may_have_taken_effect
         concerned = self._call.concerns()
         return failure.error(
-            f"{self._call.function}: {failure.message}{self._tried()}{_UNKNOWN if unknown else ''}",
+            f"{self._call.function}: {failure.message}{self._tried()}{_UNKNOWN if unknown and self._call.mutates else ''}",
             call=self._call.function,
             committed="unknown" if unknown else "no",
             retryable=failure.again and failure.error is QueueUnavailable,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from supaqueue.contract import FinishAnswer, FinishedTask, FinishJobTasks, TaskError
+from supaqueue.contract.json_value import encode
 from supaqueue.errors import CallError, CallRefused
 from supaqueue.transport import AsyncTransport
 from supaqueue.worker.leases import Leases
@@ -19,6 +21,9 @@ _log = logging.getLogger(__name__)
 BATCH_LIMIT = 500
 """Tasks that one report carries."""
 
+BATCH_BYTES = 4 * 1024 * 1024
+"""The results in one report come to no more, unless it is a single one."""
+
 
 @dataclass(slots=True)
 class Finisher:
@@ -29,7 +34,7 @@ class Finisher:
     worker_id: str
     answered: Callable[[Ended, FinishAnswer], None]
     failed: Callable[[CallError], None]
-    _ended: list[Ended] = field(default_factory=list)
+    _ended: deque[Ended] = field(default_factory=deque)
     _more: asyncio.Event = field(default_factory=asyncio.Event)
     _closing: bool = False
 
@@ -49,8 +54,18 @@ class Finisher:
             await self._more.wait()
             self._more.clear()
             while self._ended:
-                batch, self._ended = self._ended[:BATCH_LIMIT], self._ended[BATCH_LIMIT:]
-                await self._report(batch)
+                await self._report(self._next_batch())
+
+    def _next_batch(self) -> list[Ended]:
+        batch: list[Ended] = []
+        size = 0
+        while self._ended and len(batch) < BATCH_LIMIT:
+            result = self._ended[0].finished.result
+            size += 0 if result is None else len(encode(result).encode())
+            if batch and size > BATCH_BYTES:
+                break
+            batch.append(self._ended.popleft())
+        return batch
 
     async def _report(self, batch: Sequence[Ended]) -> None:
         backoff = Backoff()

@@ -23,13 +23,17 @@ class Stop(Enum):
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """One leased task: waiting for a slot, then inside its handler."""
+    """One leased task: waiting for a slot, then inside its handler.
+
+    `left_running` is set where the worker leaves and the handler, in a thread, does not end.
+    """
 
     task: ClaimedTask
     context: Context
     run: asyncio.Task[Any] | None = None
     stop: Stop | None = None
     ended: bool = False
+    left_running: bool = False
 
     def interrupt(self, reason: Stop) -> None:
         """Ends the run as far as possible: cancels an async handler, tells a sync one. Loop thread only."""
@@ -40,6 +44,12 @@ class Held:
             self.context.cancel()
             if self.run is not None:
                 self.run.cancel()
+
+    def let_go(self) -> None:
+        """Gives up on a handler that goes on in its thread, told to stop and all. Loop thread only."""
+        self.left_running = True
+        if self.run is not None:
+            self.run.cancel()
 
 
 class Leases:

@@ -16,14 +16,12 @@ def run_worker(worker: Worker) -> int:
         The process' exit code, 0. Does not return if handlers outlive their grace time: a thread cannot be
         ended from outside, so the process ends at once, with 1, and their leases run out.
     """
-    ended = asyncio.run(_run(worker))
+    asyncio.run(_run(worker))
     worker.telemetry.close()
-    if not ended:
-        os._exit(1)
     return 0
 
 
-async def _run(worker: Worker) -> bool:
+async def _run(worker: Worker) -> None:
     loop = asyncio.get_running_loop()
     stopping = False
 
@@ -37,4 +35,6 @@ async def _run(worker: Worker) -> bool:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    return await worker.run()
+    if not await worker.run():
+        worker.telemetry.close()
+        os._exit(1)

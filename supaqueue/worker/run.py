@@ -45,7 +45,8 @@ async def run_task(held: Held, handler: Handler, threads: Executor, max_result_b
     """Runs the handler to its end. Whatever the handler does, its task gets an outcome.
 
     Returns:
-        What to report; None if there is nothing to report, because the lease is another's by now.
+        What to report; None if there is nothing to report, because the lease is another's by now or is left
+        to run out.
     """
     begun = time.monotonic()
     try:
@@ -57,7 +58,7 @@ async def run_task(held: Held, handler: Handler, threads: Executor, max_result_b
     else:
         came = await _call(held, handler, arguments, threads)
         outcome, raised = _outcome(held, came, max_result_bytes)
-    if held.stop is Stop.LEASE_LOST:
+    if held.stop is Stop.LEASE_LOST or held.left_running:
         return None
     finished = finished_task(held, outcome, raised, time.monotonic() - begun)
     return Ended(held, finished, raised)
@@ -81,16 +82,14 @@ async def _in_thread(held: Held, call: Callable[[], Any], threads: Executor) -> 
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            if future.cancelled() or held.stop is None:
+            if future.cancelled() or held.stop is None or held.left_running:
                 raise
 
 
 def _came(call: Callable[[], Any]) -> Came:
     try:
         return Came(call())
-    except (
-        BaseException
-    ) as raised:  # a future does not take every exception: StopIteration would hang the run
+    except BaseException as raised:  # a future does not take StopIteration: the run would hang
         return Came(raised=raised)
 
 

@@ -7,27 +7,24 @@ import logging
 import os
 import socket
 import uuid
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
-from supaqueue.contract import ClaimedTask, FinishAnswer, HeartbeatAnswer, RegisterWorker
+from supaqueue.contract import FinishAnswer, RegisterWorker
 from supaqueue.errors import CallError, ConfigurationError
 from supaqueue.settings import Settings
-from supaqueue.telemetry.events import JobStarted
 from supaqueue.telemetry.hook import Telemetry
 from supaqueue.transport import AsyncRestTransport, RestTransport
 from supaqueue.version import __version__
 from supaqueue.worker.claiming import Claimer, Room
-from supaqueue.worker.context import Context
-from supaqueue.worker.facts import finish_event, lease_lost, queue_unavailable, task_ids
+from supaqueue.worker.facts import finish_event, queue_unavailable
 from supaqueue.worker.finishing import Finisher
 from supaqueue.worker.heartbeat import Heartbeat, Pulse
-from supaqueue.worker.leases import Held, Leases, Stop
+from supaqueue.worker.leases import Leases
 from supaqueue.worker.pause import Polling
 from supaqueue.worker.registry import Registry
-from supaqueue.worker.run import Ended, run_task, unstarted
+from supaqueue.worker.run import Ended
+from supaqueue.worker.runner import Runner
 
 _log = logging.getLogger(__name__)
 
@@ -77,8 +74,7 @@ class Worker:
         self.telemetry = telemetry or Telemetry()
         self.worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._leases = Leases()
-        self._waiting: deque[Held] = deque()
-        self._running: set[Held] = set()
+        self._room = Room(concurrency)
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="supaqueue-handler")
@@ -111,17 +107,18 @@ class Worker:
     async def _work(self, transport: AsyncRestTransport, beats: RestTransport) -> bool:
         loop = asyncio.get_running_loop()
         pulse = Pulse(loop)
-        heartbeat = self._heartbeat(beats, pulse, loop)
+        runner = self._new_runner()
+        heartbeat = self._heartbeat(beats, pulse, loop, runner)
         self._finisher = Finisher(transport, self._leases, self.worker_id, self._answered, self._call_failed)
-        self._claimer = self._new_claimer(transport)
+        claimer = self._new_claimer(transport, runner)
         heartbeat.start()
         reporting = asyncio.create_task(self._finisher.run())
         reporting.add_done_callback(self._reporting_ended)  # without reports, work would be done for nothing
         try:
-            await self._claimer.run()
+            await claimer.run()
         finally:
             self._stopping.set()
-            ended = await self._wind_down()
+            ended = await runner.leave(self.grace_seconds)
             self._finisher.close()
             await self._report_what_is_known(reporting)
             heartbeat.stop()
@@ -130,7 +127,20 @@ class Worker:
             await asyncio.to_thread(heartbeat.join, 2.0)
         return ended
 
-    def _new_claimer(self, transport: AsyncRestTransport) -> Claimer:
+    def _new_runner(self) -> Runner:
+        return Runner(
+            registry=self.registry,
+            leases=self._leases,
+            worker_id=self.worker_id,
+            concurrency=self.concurrency,
+            max_result_bytes=self.settings.max_json_bytes,
+            telemetry=self.telemetry,
+            threads=self._threads,
+            on_end=self._ended,
+            on_free=self._freed.set,
+        )
+
+    def _new_claimer(self, transport: AsyncRestTransport, runner: Runner) -> Claimer:
         return Claimer(
             transport=transport,
             leases=self._leases,
@@ -138,15 +148,17 @@ class Worker:
             queues=self.queues,
             task_types=tuple(self.registry.handlers),
             lease_seconds=self.lease_seconds,
-            room=Room(self.concurrency),
+            room=self._room,
             polling=self.polling,
-            take=self._take,
+            take=runner.take,
             stopping=self._stopping,
             freed=self._freed,
             failed=self._call_failed,
         )
 
-    def _heartbeat(self, beats: RestTransport, pulse: Pulse, loop: asyncio.AbstractEventLoop) -> Heartbeat:
+    def _heartbeat(
+        self, beats: RestTransport, pulse: Pulse, loop: asyncio.AbstractEventLoop, runner: Runner
+    ) -> Heartbeat:
         return Heartbeat(
             transport=beats,
             leases=self._leases,
@@ -157,7 +169,7 @@ class Worker:
             pulse=pulse,
             telemetry=self.telemetry,
             loop=loop,
-            on_answer=self._heard,
+            on_answer=runner.heard,
             failed=self._call_failed,
         )
 
@@ -173,52 +185,9 @@ class Worker:
             stopped=stopped,
         )
 
-    # One task's way through the worker: taken, started, ended, answered.
-
-    def _take(self, task: ClaimedTask) -> None:
-        context = Context(
-            job_id=task.job_id,
-            task_number=task.task_number,
-            task_type=task.task_type,
-            queue=task.queue,
-            attempt=task.attempt,
-            max_attempts=task.max_attempts,
-            worker_id=self.worker_id,
-        )
-        held = Held(task, context)
-        self._leases.add(held)
-        self._waiting.append(held)
-        self._start_waiting()
-
-    def _start_waiting(self) -> None:
-        while self._waiting and len(self._running) < self.concurrency and not self._stopping.is_set():
-            held = self._waiting.popleft()
-            self._running.add(held)
-            held.run = asyncio.create_task(self._run(held))
-            held.run.add_done_callback(partial(self._ran, held))
-
-    async def _run(self, held: Held) -> Ended | None:
-        self._leases.started(held.task.ref)
-        self.telemetry.emit(
-            JobStarted(**task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds)
-        )
-        handler = self.registry.handlers[held.task.task_type]
-        return await run_task(held, handler, self._threads, self.settings.max_json_bytes)
-
-    def _ran(self, held: Held, run: asyncio.Task[Ended | None]) -> None:
-        self._running.discard(held)
-        # A run that is cancelled before its first step never enters its body.
-        self._end(held, unstarted(held) if run.cancelled() else run.result())
-        self._start_waiting()
-
-    def _end(self, held: Held, ended: Ended | None) -> None:
-        held.ended = True
-        if ended is None:
-            self._leases.remove(held.task.ref)
-            self._freed.set()
-            return
+    def _ended(self, ended: Ended) -> None:
         if ended.finished.ran_seconds is not None:
-            self._claimer.room.ran(ended.finished.ran_seconds)
+            self._room.ran(ended.finished.ran_seconds)
         self._finisher.add(ended)
 
     def _answered(self, ended: Ended, answer: FinishAnswer) -> None:
@@ -227,22 +196,6 @@ class Worker:
         if event is not None:
             self.telemetry.emit(event)
 
-    def _heard(self, answer: HeartbeatAnswer) -> None:
-        held = self._leases.get(answer.ref)
-        if held is None or held.ended:
-            # Its end is on its way: what the database makes of that is the answer that counts.
-            return
-        if answer.answer == "lost":
-            self._leases.remove(answer.ref)
-            self.telemetry.emit(lease_lost(held, "heartbeat"))
-        self._interrupt(held, Stop.LEASE_LOST if answer.answer == "lost" else Stop.CANCELLED)
-
-    def _interrupt(self, held: Held, reason: Stop) -> None:
-        held.interrupt(reason)
-        if held.run is None:
-            self._waiting.remove(held)
-            self._end(held, unstarted(held))
-
     def _reporting_ended(self, _: asyncio.Task[None]) -> None:
         self.stop()
 
@@ -250,24 +203,6 @@ class Worker:
         event = queue_unavailable(failed)
         if event is not None:
             self.telemetry.emit(event)
-
-    # The way out.
-
-    async def _wind_down(self) -> bool:
-        for held in list(self._waiting):
-            self._interrupt(held, Stop.SHUTDOWN)
-        await self._running_ended(self.grace_seconds)
-        for held in list(self._running):
-            held.interrupt(Stop.SHUTDOWN)
-        # An async handler needs a moment to clean up; a sync one may look at `context.cancelled`.
-        return await self._running_ended(min(2.0, self.grace_seconds + 0.1))
-
-    async def _running_ended(self, seconds: float) -> bool:
-        runs = [held.run for held in self._running if held.run is not None]
-        if runs:
-            await asyncio.wait(runs, timeout=seconds)
-            await asyncio.sleep(0)  # lets the callbacks of the runs put their reports into the finisher
-        return not self._running
 
     async def _report_what_is_known(self, reporting: asyncio.Task[None]) -> None:
         try:

@@ -38,6 +38,10 @@ def bare_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "handlers.py").write_text(HANDLERS)
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "tells.py").write_text(
+        "import os\nraise RuntimeError('key: ' + os.environ['SUPABASE_SERVICE_ROLE_KEY'] + '\\nand more')\n"
+    )
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
     return tmp_path
 
@@ -122,6 +126,8 @@ def test_sdk_newer_than_the_sql(folder: Path, own_stack: Stack) -> None:
         ("handlers", "MODULE:REGISTRY"),
         ("nowhere:registry", "nowhere"),
         ("broken:registry", "nothing_of_that_name"),
+        ("exits:registry", "SystemExit"),
+        ("tells:registry", "RuntimeError: key: [redacted] (/"),
         ("handlers:missing", "'missing'"),
         ("handlers:other", "'other'"),
     ],

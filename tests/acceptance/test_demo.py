@@ -88,3 +88,13 @@ def test_a_folder_without_readable_files_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "there is no folder" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_fails_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"RIFF but no sound")
+    (tmp_path / "good.txt").write_text("one line\n")
+    done = run_demo("--input", str(tmp_path), "--json")
+    assert done.returncode == 1
+    summary = json.loads(done.stdout)
+    assert (summary["completed"], summary["failed"], summary["lost"]) == (1, 1, 0)
+    assert "broken.wav: failed" in done.stderr

@@ -49,10 +49,11 @@ def test_commands_answer_without_the_extras_of_others(installed: Path, tmp_path:
     listed = run(installed / "supaqueue", "--help")
     assert listed.returncode == 0, listed.stderr
     assert "worker" in listed.stdout
-    needs_more = run(installed / "supaqueue", "dev", "up", "--directory", tmp_path)
-    assert needs_more.returncode == 1
-    assert "pip install 'supaqueue[devstack]'" in needs_more.stderr
-    assert "Traceback" not in needs_more.stderr
+    for command, extra in (("dev", "devstack"), ("demo", "demo")):
+        needs_more = run(installed / "supaqueue", command, "up", "--directory", tmp_path)
+        assert needs_more.returncode == 1
+        assert f"pip install 'supaqueue[{extra}]'" in needs_more.stderr
+        assert "Traceback" not in needs_more.stderr
 
 
 def test_wheel_migrates_and_works(installed: Path, own_stack: Stack) -> None:

@@ -61,14 +61,16 @@ class _Plan:
     done: list[tuple[str, Fault]] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
     held: list[Request] = field(default_factory=list)
+    largest_body: int = 0
 
-    def next_fault(self, function: str) -> Fault | None:
+    def next_fault(self, request: Request) -> Fault | None:
         with self.lock:
-            self.seen[function] += 1
-            coming = self.coming.get(function)
+            self.seen[request.function] += 1
+            self.largest_body = max(self.largest_body, len(request.body))
+            coming = self.coming.get(request.function)
             if not coming:
                 return None
-            self.done.append((function, coming[0]))
+            self.done.append((request.function, coming[0]))
             return coming.pop(0)
 
 
@@ -105,6 +107,11 @@ class FaultProxy:
         """How many requests came in, by function."""
         with self._plan.lock:
             return self._plan.seen.copy()
+
+    @property
+    def largest_body(self) -> int:
+        """Bytes of the largest request so far."""
+        return self._plan.largest_body
 
     @property
     def faults_done(self) -> list[tuple[str, Fault]]:
@@ -149,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = self._read()
-        fault = self.proxy._plan.next_fault(request.function)
+        fault = self.proxy._plan.next_fault(request)
         match fault:
             case None:
                 self._answer(self.proxy.deliver(request))

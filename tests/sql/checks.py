@@ -14,7 +14,9 @@ def failed_checks(connection: psycopg.Connection[Any]) -> list[str]:
     """Return what `verify_jobs.sql` finds broken."""
     rows = connection.execute((CHECKS / "verify_jobs.sql").read_bytes()).fetchall()
     assert rows
-    return [f"{check}: {broken}, e.g. {example}" for verdict, check, broken, example in rows if verdict != "PASS"]
+    return [
+        f"{check}: {broken}, e.g. {example}" for verdict, check, broken, example in rows if verdict != "PASS"
+    ]
 
 
 def resync(connection: psycopg.Connection[Any]) -> int:

@@ -1,4 +1,4 @@
-"""Sessions that call the functions on a database of the test's own; what the test leaves there must verify."""
+"""Sessions on a database of the test's own; what the test leaves there must pass every shipped check."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
     """Run calls at the same time, each in a thread of its own, and return their answers in order."""
     with ThreadPoolExecutor(len(calls)) as pool:
         futures = [pool.submit(call) for call in calls]
-        return [future.result(DEADLINE_SECONDS) for future in futures]
+        return [future.result() for future in futures]
 
 
 @contextmanager

@@ -66,9 +66,7 @@ def test_several_queues_in_one_claim(calls: Calls, open_worker: OpenWorker) -> N
     assert set(worker.marks) == {"x", "y", "z"}
 
 
-def test_a_repeat_is_answered_with_what_is_still_held(
-    calls: Calls, worker: Worker, queue_name: str
-) -> None:
+def test_a_repeat_is_answered_with_what_is_still_held(calls: Calls, worker: Worker, queue_name: str) -> None:
     calls.enqueue_new(queue_name, 10)
     request_id = str(uuid4())
     first = worker.claim(5, request_id=request_id, marks={})

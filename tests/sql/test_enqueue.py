@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,8 @@ def test_a_job_is_stored_with_one_task(calls: Calls, queue_name: str) -> None:
 def test_a_repeat_exists_and_other_content_conflicts(calls: Calls, queue_name: str) -> None:
     job = new_job(queue_name, payload={"a": 1, "b": [1, 2]})
     reordered = job | {"payload": {"b": [1, 2], "a": 1}}
-    altered = [job | change for change in ({"payload": {}}, {"max_attempts": 2}, {"queue": "other"})]
+    changes: list[dict[str, Any]] = [{"payload": {}}, {"max_attempts": 2}, {"queue": "other"}]
+    altered = [job | change for change in changes]
     assert answers(calls.enqueue(job)) == ["created"]
     assert answers(calls.enqueue(reordered, *altered)) == ["exists", "conflict", "conflict", "conflict"]
     assert calls.task(job["job_id"])["payload"] == job["payload"]
@@ -56,7 +58,7 @@ def test_tasks_are_ready_in_the_order_given(calls: Calls, worker: Worker, queue_
 
 @pytest.mark.parametrize("later", [{"delay_seconds": 3600}, {"run_at": "2200-01-01T00:00:00+02:00"}])
 def test_a_later_job_waits_for_its_time(
-    calls: Calls, worker: Worker, queue_name: str, later: dict[str, object]
+    calls: Calls, worker: Worker, queue_name: str, later: dict[str, Any]
 ) -> None:
     [job_id] = calls.enqueue_new(queue_name, **later)
     assert worker.claim_all() == []

@@ -152,7 +152,9 @@ def test_one_batch_may_hold_every_outcome(calls: Calls, worker: Worker, queue_na
     ids = calls.enqueue_new(queue_name, 6)
     held = worker.claim()
     outcomes = ["not_started", "done", "fail", "snooze", "cancel", "retry"]
-    ends = [ending for task, outcome in zip(held, outcomes, strict=True) for ending in endings([task], outcome)]
+    ends = [
+        ending for task, outcome in zip(held, outcomes, strict=True) for ending in endings([task], outcome)
+    ]
     assert [row["status"] for row in worker.finish(ends)] == [
         "pending",
         "completed",

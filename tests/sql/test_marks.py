@@ -115,9 +115,7 @@ def test_a_late_delayed_job_is_found_when_it_is_due(
     assert found_soon(worker, ids)
 
 
-def test_what_was_locked_comes_back(
-    calls: Calls, worker: Worker, connect: Connect, queue_name: str
-) -> None:
+def test_what_was_locked_comes_back(calls: Calls, worker: Worker, connect: Connect, queue_name: str) -> None:
     locker = connect()
     ids = calls.enqueue_new(queue_name, 300)
     with open_transaction(locker):
@@ -127,6 +125,43 @@ def test_what_was_locked_comes_back(
         worker.finish(endings(taken, "done"))
         pass_by(calls, worker, queue_name, 10)
     assert found_soon(worker, ids[::3])
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_what_is_locked_does_not_hold_up_the_rest(
+    calls: Calls, worker: Worker, connect: Connect, queue_name: str, behind: bool
+) -> None:
+    """A worker with one slot asks for one task at a time; 500 that another session holds come first."""
+    locker = connect()
+    locked = calls.enqueue_new(queue_name, 500)
+    with open_transaction(locker):
+        locker.execute("select from jobs where job_id = any(%s) for no key update", [locked])
+        if behind:
+            assert worker.claim_all(1000) == []
+        for _ in range(20):
+            [expected] = calls.enqueue_new(queue_name)
+            found = [task["job_id"] for _ in range(4) for task in worker.claim(1)]
+            assert found == [expected]
+    assert {task["job_id"] for task in worker.claim_all(100)} == set(locked)
+
+
+def test_due_tasks_that_are_locked_do_not_hold_up_the_rest(
+    calls: Calls, worker: Worker, connect: Connect, queue_name: str
+) -> None:
+    """500 of one moment, more than one look holds, are being cancelled in a long transaction."""
+    canceller = Calls(connect())
+    ids = calls.enqueue_new(queue_name, 500, delay_seconds=3600)
+    later = calls.enqueue_new(queue_name, 5, delay_seconds=3600)
+    worker.claim()
+    due = "update job_tasks set run_at = %s where job_id = any(%s)"
+    now = calls.value("select clock_timestamp()")
+    calls.connection.execute(due, [now, ids])
+    calls.connection.execute(due, [calls.value("select clock_timestamp()"), later])
+    canceller.connection.execute("begin")
+    canceller.cancel(*ids)
+    assert found_soon(worker, later)
+    canceller.connection.execute("rollback")
+    assert {task["job_id"] for task in worker.claim_all(1000)} == set(ids)
 
 
 def test_types_that_a_worker_does_not_serve_do_not_block(
@@ -149,9 +184,7 @@ def test_a_worker_that_serves_a_type_more_looks_from_the_start(
     assert [task["job_id"] for task in worker.claim()] == waiting
 
 
-def test_ten_thousand_due_at_one_moment(
-    calls: Calls, open_worker: OpenWorker, queue_name: str
-) -> None:
+def test_ten_thousand_due_at_one_moment(calls: Calls, open_worker: OpenWorker, queue_name: str) -> None:
     workers = [open_worker() for _ in range(3)]
     ids = calls.enqueue_new(queue_name, 10_000, delay_seconds=3600)
     for worker in workers:
@@ -174,9 +207,7 @@ def drain(worker: Worker, want: int) -> list[dict[str, Any]]:
     return found
 
 
-def test_retries_and_hand_backs_come_again(
-    calls: Calls, worker: Worker, queue_name: str
-) -> None:
+def test_retries_and_hand_backs_come_again(calls: Calls, worker: Worker, queue_name: str) -> None:
     ids = calls.enqueue_new(queue_name, 60, max_attempts=2)
     seen: Counter[str] = Counter()
     for _ in range(3):
@@ -188,17 +219,10 @@ def test_retries_and_hand_backs_come_again(
             + endings(tasks[40:], "snooze", after_seconds=0)
         )
     assert set(seen) == set(ids)
-    assert sum(seen.values()) == sum(task["lease_token"] for job_id in ids for task in _leases(calls, job_id))
-    expire(calls.connection, [])
+    assert sum(seen.values()) == calls.value("select sum(lease_token) from job_tasks")
 
 
-def _leases(calls: Calls, job_id: str) -> list[dict[str, Any]]:
-    return [{"lease_token": len(calls.task(job_id)["history"])}]
-
-
-def test_the_floor_keeps_up_with_many_workers(
-    calls: Calls, open_worker: OpenWorker, queue_name: str
-) -> None:
+def test_the_floor_keeps_up_with_many_workers(calls: Calls, open_worker: OpenWorker, queue_name: str) -> None:
     """Otherwise each worker would walk ever more of what the others have taken."""
     workers = [open_worker() for _ in range(6)]
     for _ in range(60):
@@ -217,7 +241,7 @@ def test_workers_and_enqueuers_at_once_lose_and_repeat_nothing(
     enqueuers = [Calls(connect()) for _ in range(3)]
     workers = [open_worker() for _ in range(3)]
     done = threading.Event()
-    pending = threading.Semaphore(len(enqueuers))
+    all_enqueued = threading.Barrier(len(enqueuers), action=done.set)
 
     def enqueue(session: Calls, seed: int) -> list[str]:
         chance = random.Random(seed)
@@ -226,17 +250,8 @@ def test_workers_and_enqueuers_at_once_lose_and_repeat_nothing(
             with open_transaction(session.connection):
                 ids += session.enqueue_new(queue_name, chance.randint(1, 20), max_attempts=1000)
                 ids += session.enqueue_new(queue_name, 2, delay_seconds=0.01, max_attempts=1000)
+        all_enqueued.wait()
         return ids
-
-    def enqueue_and_tell(session: Calls, seed: int) -> list[str]:
-        try:
-            return enqueue(session, seed)
-        finally:
-            pending.acquire()
-            if not pending.acquire(blocking=False):
-                done.set()
-            else:
-                pending.release()
 
     def work(worker: Worker, seed: int) -> list[str]:
         chance = random.Random(seed)
@@ -245,7 +260,9 @@ def test_workers_and_enqueuers_at_once_lose_and_repeat_nothing(
         while idle < SOON or not done.is_set():
             tasks = worker.claim(chance.randint(1, 30), lease_seconds=60)
             idle = 0 if tasks or worker.last["wait_seconds"] or worker.last["more"] else idle + 1
-            outcomes = chance.choices(["done", "retry", "not_started", "vanish"], [80, 10, 9, 1], k=len(tasks))
+            outcomes = chance.choices(
+                ["done", "retry", "not_started", "vanish"], [80, 10, 9, 1], k=len(tasks)
+            )
             ends = [
                 ending
                 for task, outcome in zip(tasks, outcomes, strict=True)
@@ -258,7 +275,7 @@ def test_workers_and_enqueuers_at_once_lose_and_repeat_nothing(
         return finished
 
     replies = together(
-        *(lambda s=session, n=n: enqueue_and_tell(s, n) for n, session in enumerate(enqueuers)),
+        *(lambda s=session, n=n: enqueue(s, n) for n, session in enumerate(enqueuers)),
         *(lambda w=worker, n=n: work(w, n) for n, worker in enumerate(workers)),
     )
     enqueued = [job_id for reply in replies[:3] for job_id in reply]

@@ -1,15 +1,16 @@
-"""Two sessions at the same rows: in every order the end is that of one after the other, and nothing deadlocks."""
+"""Two sessions at the same tasks: in every order the end is that of one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-from tests.sql.calls import Calls, Worker, answers, endings, expire, leases, new_job
+from tests.sql.calls import Calls, Worker, answers, endings, expire, leases
 from tests.sql.sessions import blocked, is_blocked, open_transaction, together, wait_until
 from tests.sql.test_finish import add_task
 
@@ -29,8 +30,8 @@ def test_the_last_two_tasks_finished_at_once_complete_the_job(
         add_task(calls, ids[-1])
         one, other = first.claim(2)
         together(
-            lambda one=one: first.finish(endings([one], "done")),
-            lambda other=other: second.finish(endings([other], "done")),
+            partial(first.finish, endings([one], "done")),
+            partial(second.finish, endings([other], "done")),
         )
     statuses = [job["status"] for job in calls.get(*ids)]
     assert statuses == ["completed"] * 200
@@ -54,7 +55,7 @@ def test_the_second_of_the_last_two_waits_for_the_first(
 def test_claims_at_once_share_no_task(calls: Calls, open_worker: OpenWorker, queue_name: str) -> None:
     workers = [open_worker() for _ in range(4)]
     ids = calls.enqueue_new(queue_name, 2000)
-    found = together(*(lambda worker=worker: worker.claim_all(7) for worker in workers))
+    found = together(*(partial(worker.claim_all, 7) for worker in workers))
     claimed = [task["job_id"] for tasks in found for task in tasks]
     assert len(claimed) == 2000
     assert set(claimed) == set(ids)
@@ -87,7 +88,7 @@ def test_a_request_and_its_repeat_lease_once(
         first.connection.execute("begin")
         mine = first.claim(10, request_id=request_id)
         with blocked(
-            lambda request_id=request_id: second.claim(10, request_id=request_id),
+            partial(second.claim, 10, request_id=request_id),
             second.connection,
             calls.connection,
         ) as answer:
@@ -107,9 +108,7 @@ def test_a_repeat_claims_if_the_original_was_rolled_back(
     request_id = str(uuid4())
     original.connection.execute("begin")
     original.claim(request_id=request_id)
-    with blocked(
-        lambda: repeat.claim(request_id=request_id), repeat.connection, calls.connection
-    ) as answer:
+    with blocked(lambda: repeat.claim(request_id=request_id), repeat.connection, calls.connection) as answer:
         original.connection.execute("rollback")
     assert [task["job_id"] for task in answer.result()] == ids
 
@@ -127,9 +126,7 @@ def test_a_rescue_waits_for_no_finish(calls: Calls, open_worker: OpenWorker, que
     assert calls.status(job_id) == "completed"
 
 
-def test_a_finish_behind_a_rescue_is_lost(
-    calls: Calls, open_worker: OpenWorker, queue_name: str
-) -> None:
+def test_a_finish_behind_a_rescue_is_lost(calls: Calls, open_worker: OpenWorker, queue_name: str) -> None:
     slow, rescuer = open_worker(), open_worker()
     calls.enqueue_new(queue_name)
     held = slow.claim()
@@ -137,17 +134,13 @@ def test_a_finish_behind_a_rescue_is_lost(
     rescuer.connection.execute("begin")
     current = rescuer.claim()
     assert len(current) == 1
-    with blocked(
-        lambda: slow.finish(endings(held, "done")), slow.connection, calls.connection
-    ) as answer:
+    with blocked(lambda: slow.finish(endings(held, "done")), slow.connection, calls.connection) as answer:
         rescuer.connection.execute("commit")
     assert answers(answer.result()) == ["lost"]
     assert answers(rescuer.finish(endings(current, "done"))) == ["recorded"]
 
 
-def test_a_heartbeat_behind_a_rescue_is_lost(
-    calls: Calls, open_worker: OpenWorker, queue_name: str
-) -> None:
+def test_a_heartbeat_behind_a_rescue_is_lost(calls: Calls, open_worker: OpenWorker, queue_name: str) -> None:
     slow, rescuer = open_worker(), open_worker()
     calls.enqueue_new(queue_name)
     held = slow.claim()
@@ -182,9 +175,7 @@ def test_a_cancel_behind_a_finish_finds_it_finished(
     held = worker.claim()
     worker.connection.execute("begin")
     worker.finish(endings(held, "done"))
-    with blocked(
-        lambda: canceller.cancel(job_id), canceller.connection, calls.connection
-    ) as answer:
+    with blocked(lambda: canceller.cancel(job_id), canceller.connection, calls.connection) as answer:
         worker.connection.execute("commit")
     assert answer.result() == ["finished"]
     assert calls.status(job_id) == "completed"
@@ -225,9 +216,7 @@ def test_a_cancel_behind_a_claim_asks_its_worker(
     [job_id] = calls.enqueue_new(queue_name)
     worker.connection.execute("begin")
     held = worker.claim()
-    with blocked(
-        lambda: canceller.cancel(job_id), canceller.connection, calls.connection
-    ) as answer:
+    with blocked(lambda: canceller.cancel(job_id), canceller.connection, calls.connection) as answer:
         worker.connection.execute("commit")
     assert answer.result() == ["requested"]
     assert answers(worker.heartbeat(held)) == ["cancel"]
@@ -246,77 +235,6 @@ def test_a_rolled_back_cancel_delays_a_task_and_does_not_lose_it(
     assert [task["job_id"] for task in worker.claim_all()] == [job_id]
 
 
-def test_enqueues_of_the_same_ids_in_opposite_order_do_not_deadlock(
-    calls: Calls, connect: Connect, queue_name: str
-) -> None:
-    one, other = Calls(connect()), Calls(connect())
-    for _ in range(ROUNDS):
-        jobs = [new_job(queue_name) for _ in range(200)]
-        replies = together(lambda jobs=jobs: one.enqueue(*jobs), lambda jobs=jobs: other.enqueue(*jobs[::-1]))
-        told = {row["answer"] for reply in replies for row in reply}
-        created = [row["job_id"] for reply in replies for row in reply if row["answer"] == "created"]
-        assert told == {"created", "exists"}
-        assert sorted(created) == sorted(job["job_id"] for job in jobs)
-
-
-def test_an_enqueue_waits_for_the_same_id_and_then_exists(
-    calls: Calls, connect: Connect, queue_name: str
-) -> None:
-    one, other = Calls(connect()), Calls(connect())
-    job = new_job(queue_name)
-    one.connection.execute("begin")
-    one.enqueue(job)
-    with blocked(lambda: other.enqueue(job), other.connection, calls.connection) as answer:
-        one.connection.execute("commit")
-    assert answers(answer.result()) == ["exists"]
-
-
-def test_an_abandon_behind_the_enqueue_cancels_it(
-    calls: Calls, worker: Worker, connect: Connect, queue_name: str
-) -> None:
-    enqueuer, abandoner = Calls(connect()), Calls(connect())
-    job = new_job(queue_name)
-    enqueuer.connection.execute("begin")
-    enqueuer.enqueue(job)
-    with blocked(
-        lambda: abandoner.abandon(job["job_id"]), abandoner.connection, calls.connection
-    ) as answer:
-        enqueuer.connection.execute("commit")
-    assert answer.result() == ["cancelled"]
-    assert worker.claim_all() == []
-
-
-def test_an_enqueue_behind_its_abandon_conflicts(
-    calls: Calls, worker: Worker, connect: Connect, queue_name: str
-) -> None:
-    enqueuer, abandoner = Calls(connect()), Calls(connect())
-    job = new_job(queue_name)
-    abandoner.connection.execute("begin")
-    abandoner.abandon(job["job_id"])
-    with blocked(lambda: enqueuer.enqueue(job), enqueuer.connection, calls.connection) as answer:
-        abandoner.connection.execute("commit")
-    assert answers(answer.result()) == ["conflict"]
-    assert worker.claim_all() == []
-
-
-def test_abandons_and_enqueues_of_many_do_not_deadlock(
-    calls: Calls, connect: Connect, queue_name: str
-) -> None:
-    sessions = [Calls(connect()) for _ in range(4)]
-    for _ in range(ROUNDS):
-        jobs = [new_job(queue_name) for _ in range(50)]
-        ids = [job["job_id"] for job in jobs]
-        together(
-            lambda jobs=jobs: sessions[0].enqueue(*jobs),
-            lambda ids=ids: sessions[1].abandon(*ids[::-1]),
-            lambda ids=ids: sessions[2].cancel(*ids),
-            lambda jobs=jobs: sessions[3].enqueue(*jobs[::-1]),
-        )
-        assert {calls.value("select status from jobs where job_id = %s", [job_id]) for job_id in ids} == {
-            "cancelled"
-        }
-
-
 def test_finishes_and_heartbeats_of_many_in_opposite_order_do_not_deadlock(
     calls: Calls, open_worker: OpenWorker, queue_name: str
 ) -> None:
@@ -325,8 +243,8 @@ def test_finishes_and_heartbeats_of_many_in_opposite_order_do_not_deadlock(
         calls.enqueue_new(queue_name, 100)
         held = one.claim(100)
         together(
-            lambda held=held: one.finish(endings(held, "done")),
-            lambda held=held: other.heartbeat(held[::-1], started=held[::-1]),
+            partial(one.finish, endings(held, "done")),
+            partial(other.heartbeat, held[::-1], started=held[::-1]),
         )
     assert calls.value("select count(*) from jobs where status = 'completed'") == ROUNDS * 100
 
@@ -340,9 +258,7 @@ def test_a_claim_that_reports_starts_waits_for_those_jobs_alone(
     held = worker.claim(1)
     other.connection.execute("begin")
     other.heartbeat(held)
-    with blocked(
-        lambda: worker.claim(started=leases(held)), worker.connection, calls.connection
-    ) as answer:
+    with blocked(lambda: worker.claim(started=leases(held)), worker.connection, calls.connection) as answer:
         assert not is_blocked(calls.connection, other.connection)
         other.connection.execute("commit")
     assert len(answer.result()) == 1

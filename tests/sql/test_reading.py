@@ -15,9 +15,7 @@ def test_get_answers_in_the_order_asked(calls: Calls, queue_name: str) -> None:
     assert [job and job["job_id"] for job in found] == [second, None, first, second]
 
 
-def test_payload_and_attempts_come_only_if_asked_for(
-    calls: Calls, worker: Worker, queue_name: str
-) -> None:
+def test_payload_and_attempts_come_only_if_asked_for(calls: Calls, worker: Worker, queue_name: str) -> None:
     [job_id] = calls.enqueue_new(queue_name)
     worker.finish(endings(worker.claim(), "retry"))
     assert not {"payload", "history"} & set(calls.get(job_id)[0]["tasks"][0])
@@ -87,7 +85,9 @@ def test_counts_by_queue_type_and_status(calls: Calls, worker: Worker, queue_nam
     counts = calls.call("count_jobs_v1", queues=[queue_name])["counts"]
     found = {(row["task_type"], row["status"]): row["tasks"] for row in counts}
     assert found == {("count", "completed"): 1, ("count", "pending"): 2, ("other", "pending"): 1}
-    waiting = {row["task_type"]: row["oldest_waiting_seconds"] for row in counts if row["status"] == "pending"}
+    waiting = {
+        row["task_type"]: row["oldest_waiting_seconds"] for row in counts if row["status"] == "pending"
+    }
     assert 0 <= waiting["count"] < 60
     assert waiting["other"] is None
     assert calls.call("count_jobs_v1", queues=["elsewhere"])["counts"] == []

@@ -1,4 +1,4 @@
-"""What every function refuses: with which SQLSTATE, naming what, and without any change or echo of a value."""
+"""What every function refuses: with which SQLSTATE, naming what; it changes nothing and echoes no value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLAIM = {
     "started": [],
 }
 HEARTBEAT = {"worker_id": "w", "tasks": [], "started": [], "lease_seconds": 30}
-LIST = {"filter": {}, "page": None, "page_size": 10}
+LIST: dict[str, Any] = {"filter": {}, "page": None, "page_size": 10}
 WORKER = {"worker_id": "w", "queues": ["q"], "task_types": ["t"], "concurrency": 1}
 GET = {"with_payload": False, "with_attempts": False}
 
@@ -108,8 +108,18 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("heartbeat_job_tasks_v1", HEARTBEAT | {"tasks": None}, "SQ003", "tasks"),
     ("heartbeat_job_tasks_v1", HEARTBEAT | {"started": {}}, "SQ003", "started"),
     ("heartbeat_job_tasks_v1", HEARTBEAT | {"tasks": [{"job_id": SECRET}]}, "SQ003", "tasks[0].task_number"),
-    ("heartbeat_job_tasks_v1", HEARTBEAT | {"tasks": [LEASE | {"job_id": SECRET}]}, "SQ003", "tasks[0].job_id"),
-    ("heartbeat_job_tasks_v1", HEARTBEAT | {"tasks": [LEASE | {"progress": 1}]}, "SQ002", "tasks[0].progress"),
+    (
+        "heartbeat_job_tasks_v1",
+        HEARTBEAT | {"tasks": [LEASE | {"job_id": SECRET}]},
+        "SQ003",
+        "tasks[0].job_id",
+    ),
+    (
+        "heartbeat_job_tasks_v1",
+        HEARTBEAT | {"tasks": [LEASE | {"progress": 1}]},
+        "SQ002",
+        "tasks[0].progress",
+    ),
     ("heartbeat_job_tasks_v1", HEARTBEAT | {"lease_seconds": None}, "SQ003", "lease_seconds"),
     ("finish_job_tasks_v1", ending_with(outcome=SECRET), "SQ003", "tasks[1].outcome"),
     ("finish_job_tasks_v1", ending_with(outcome="lease_lost"), "SQ003", "tasks[1].outcome"),
@@ -174,9 +184,7 @@ def test_every_function_refuses_a_contract_version_that_it_does_not_speak(
 
 
 @pytest.mark.parametrize("level", list(psycopg.IsolationLevel)[2:], ids=lambda level: level.name)
-def test_every_function_refuses_another_isolation_level(
-    calls: Calls, level: psycopg.IsolationLevel
-) -> None:
+def test_every_function_refuses_another_isolation_level(calls: Calls, level: psycopg.IsolationLevel) -> None:
     calls.connection.isolation_level = level
     for function, arguments in GOOD.items():
         with (
@@ -195,14 +203,15 @@ def test_the_examples_of_good_calls_are_good(calls: Calls) -> None:
 
 
 def test_every_function_of_the_contract_is_among_them(calls: Calls) -> None:
-    query = "select proname from pg_proc where pronamespace = 'public'::regnamespace and proname ~ '_v[0-9]+$'"
+    query = (
+        "select proname from pg_proc where pronamespace = 'public'::regnamespace and proname ~ '_v[0-9]+$'"
+    )
     names = {name for (name,) in calls.connection.execute(query)}
     assert names == {*GOOD, "contract_version_v1"}
 
 
 def test_there_is_one_signature_a_name(calls: Calls) -> None:
     """PostgREST cannot choose between overloads."""
-    query = "select proname from pg_proc where pronamespace = 'public'::regnamespace group by 1 having count(*) > 1"
+    query = """select proname from pg_proc where pronamespace = 'public'::regnamespace
+               group by 1 having count(*) > 1"""
     assert calls.connection.execute(query).fetchall() == []
-
-

@@ -181,3 +181,35 @@ def test_unknown_choices_are_refused_and_change_nothing(
     with pytest.raises(ConfigurationError, match=r"xml|LOUD"):
         configure_logging(form, level)
     assert root_logger.handlers == handlers
+
+
+def test_a_failure_is_logged_with_the_place_and_without_the_text() -> None:
+    def fails(secret: str) -> None:
+        raise ValueError(secret)
+
+    try:
+        fails("planted")
+    except ValueError as error:
+        exception = error
+    records: list[logging.LogRecord] = []
+    logger = logging.Logger("test")
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    LogHook(logger)(
+        events.JobFailed(
+            job_id="j",
+            task_number=0,
+            queue="q",
+            task_type="t",
+            worker_id="w",
+            attempt=1,
+            ran_seconds=0.1,
+            error_type="ValueError",
+            exception=exception,
+        )
+    )
+    (record,) = records
+    assert "test_logs.py:" in record.__dict__["raised_at"]
+    assert " in fails < " in record.__dict__["raised_at"]
+    assert "planted" not in str(record.__dict__)

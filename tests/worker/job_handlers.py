@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from supaqueue.client import AsyncQueue
 from supaqueue.worker import Context, Registry
 
 registry = Registry()
 
 
 class Gate(BaseModel):
-    """`folder` gets a file named like the worker's process when the handler begins; it ends once `open` is there."""
+    """`folder` gets a file named like the process whose handler begins; it ends once `open` is there."""
 
     folder: Path
 
@@ -62,5 +63,14 @@ async def tick(seconds: float) -> None:
 
 @registry.task("kill_own_worker")
 async def kill_own_worker() -> None:
-    """Takes its whole worker with it, whenever it runs."""
+    """Takes its whole worker with it, at once."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@registry.task("kill_own_worker_once_started")
+async def kill_own_worker_once_started(context: Context) -> None:
+    """Takes its whole worker with it, as soon as the database knows that it has begun."""
+    async with AsyncQueue() as queue:
+        while (job := await queue.get(context.job_id)) and job.tasks[0].status != "processing":
+            await asyncio.sleep(0.01)
     os.kill(os.getpid(), signal.SIGKILL)

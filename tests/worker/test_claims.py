@@ -57,9 +57,15 @@ def test_no_more_handlers_than_allowed_and_no_fewer(queue: OwnQueue, registry: R
         await asyncio.sleep(0)
         inside -= 1
 
-    job_ids = [queue.enqueue("work") for _ in range(30)]
+    # So many that the worker claims ahead: it holds more tasks than it has slots.
+    queue.client.enqueue_many([{"task_type": "work", "queue": queue.name}] * 400)
     with queue.worker(registry, concurrency=3):
-        assert {queue.ended(job_id).status for job_id in job_ids} == {"completed"}
+        until(
+            lambda: (
+                {(c.status, c.tasks) for c in queue.client.stats(queue.name).counts} == {("completed", 400)}
+            ),
+            "all jobs to be completed",
+        )
     assert most == 3
 
 
@@ -121,6 +127,28 @@ def test_every_call_fails_for_a_while(
         jobs = [queue.ended(job_id) for job_id in job_ids]
     assert {fault for _, fault in proxy.faults_done} == set(several)
     assert [queue.outcomes(job.job_id) for job in jobs] == [["done"]] * 20
+
+
+def test_large_results_go_in_several_reports(
+    queue: OwnQueue, registry: Registry, proxy: FaultProxy, settings_through_proxy: Settings
+) -> None:
+    together = asyncio.Event()
+    inside = 0
+
+    @registry.task("large")
+    async def large() -> str:
+        nonlocal inside
+        inside += 1
+        if inside == 10:
+            together.set()
+        await together.wait()
+        return "x" * 1_000_000
+
+    job_ids = [queue.enqueue("large") for _ in range(10)]
+    with queue.worker(registry, settings=settings_through_proxy, concurrency=10):
+        assert {queue.ended(job_id).status for job_id in job_ids} == {"completed"}
+    assert proxy.largest_body < 5_000_000
+    assert proxy.seen[FinishJobTasks.function] >= 3
 
 
 def test_row_that_the_database_refuses_fails_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from supaqueue.cli.demo.files import input_files
-from supaqueue.cli.demo.run import Summary, run_demo
+from supaqueue.cli.demo.run import run_demo
 
 app = typer.Typer(help="Process real files with workers, kill one on the way, and check every result.")
 
@@ -64,10 +65,14 @@ def demo(
             lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
             keep=keep is not None,
         )
+    figures = asdict(summary)
+    problems = figures.pop("problems")
+    for line in problems[:20]:
+        print(line, file=sys.stderr)
     if as_json:
-        print(json.dumps(asdict(summary)))
+        print(json.dumps(figures))
     else:
-        _print(summary)
+        _print(figures, summary.good)
     raise typer.Exit(0 if summary.good else 1)
 
 
@@ -94,15 +99,13 @@ def _bar() -> Progress:
     )
 
 
-def _print(summary: Summary) -> None:
+def _print(figures: dict[str, object], good: bool) -> None:
     table = Table(title="supaqueue demo")
     table.add_column("what")
     table.add_column("figure", justify="right")
     table.add_column("meaning", style="dim")
-    for name, figure in asdict(summary).items():
+    for name, figure in figures.items():
         table.add_row(name, str(figure), MEANINGS[name])
     console = Console()
     console.print(table)
-    console.print(
-        "[green]everything holds[/]" if summary.good else "[red]something does not hold: see above[/]"
-    )
+    console.print("[green]everything holds[/]" if good else "[red]something does not hold: see above[/]")

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from supaqueue.outcome import Fail
 from supaqueue.worker import Registry
 
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -32,12 +33,15 @@ class File(BaseModel):
 
 
 @registry.task("measure_file")
-def measure_file(file: File) -> dict[str, Any]:
-    """Measures one file; the result depends on its bytes alone."""
+def measure_file(file: File) -> dict[str, Any] | Fail:
+    """Measures one file; the result depends on its bytes alone. A sound that cannot be read fails at once."""
     if LINGER_AFTER in os.environ and next(_measured) >= int(os.environ[LINGER_AFTER]):
         time.sleep(1.0)
     content = file.path.read_bytes()
-    measured = measure_sound(file.path) if file.path.suffix.lower() == ".wav" else measure_text(content)
+    try:
+        measured = measure_sound(file.path) if file.path.suffix.lower() == ".wav" else measure_text(content)
+    except UnreadableSound as error:
+        return Fail(str(error))
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), **measured}
 
 
@@ -54,15 +58,25 @@ def measure_text(content: bytes) -> dict[str, Any]:
     }
 
 
+class UnreadableSound(ValueError):
+    """The file has the name of a sound and is none."""
+
+
 def measure_sound(path: Path) -> dict[str, Any]:
     """Duration in seconds, peak and RMS of all channels mixed (full scale is 1.0), dominant frequency in Hz.
 
     The frequency is that of the largest bin of the Hann-windowed spectrum of the first 2^20 samples.
+
+    Raises:
+        UnreadableSound: it is no sound file.
     """
     import numpy
     import soundfile
 
-    samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    try:
+        samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise UnreadableSound(f"not a sound file that can be read: {error.error_string}") from error
     mixed = samples.mean(axis=1)
     measured: dict[str, Any] = {
         "kind": "sound",

@@ -34,6 +34,7 @@ class Summary:
         lost: input files for which no job ended.
         wrong: completed jobs whose result differs from the one computed directly.
         finished_twice: tasks that more than one attempt ended for good.
+        problems: one line for each file that failed or whose result is wrong.
         rescued: tasks whose lease was lost with the killed worker and that were completed by another one.
     """
 
@@ -45,6 +46,7 @@ class Summary:
     finished_twice: int
     rescued: int
     seconds: float
+    problems: tuple[str, ...]
 
     @property
     def good(self) -> bool:
@@ -158,7 +160,8 @@ def _ended(connection: psycopg.Connection[Any], job_ids: list[str]) -> int:
 def _check(queue: Queue, database_url: str, jobs: dict[str, Path], begun: float) -> Summary:
     found = {job.job_id: job for job in queue.get_many(list(jobs)) if job is not None}
     completed = [job for job in found.values() if job.status == "completed"]
-    wrong = sum(job.result != measure_file(File(path=jobs[job.job_id])) for job in completed)
+    failed = [job for job in found.values() if job.status in ("failed", "cancelled")]
+    wrong = [job for job in completed if job.result != measure_file(File(path=jobs[job.job_id]))]
     with psycopg.connect(database_url) as connection:
         finished_twice = _count(
             connection,
@@ -177,12 +180,16 @@ def _check(queue: Queue, database_url: str, jobs: dict[str, Path], begun: float)
     return Summary(
         jobs=len(jobs),
         completed=len(completed),
-        failed=sum(job.status in ("failed", "cancelled") for job in found.values()),
+        failed=len(failed),
         lost=sum(1 for job_id in jobs if job_id not in found or not found[job_id].ended),
-        wrong=wrong,
+        wrong=len(wrong),
         finished_twice=finished_twice,
         rescued=rescued,
         seconds=round(time.monotonic() - begun, 1),
+        problems=tuple(
+            [f"{jobs[job.job_id]}: {job.status}, {job.error}" for job in failed]
+            + [f"{jobs[job.job_id]}: its result is not the one computed directly" for job in wrong]
+        ),
     )
 
 

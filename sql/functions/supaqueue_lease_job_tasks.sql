@@ -1,0 +1,37 @@
+-- Leases these tasks as far as they are still ready and no other session holds their jobs; answers them and their positions.
+create or replace function supaqueue_lease_job_tasks(
+    job_ids uuid[], task_numbers smallint[], lease interval, request_id uuid, worker_id text,
+    out tasks jsonb, out positions bigint[]
+)
+language plpgsql volatile
+set search_path from current
+as $$
+declare
+    at_once constant timestamptz := clock_timestamp();
+    free_jobs constant uuid[] := supaqueue_lock_free_jobs(job_ids);
+    counted uuid[];
+    none integer[];
+begin
+    with held as (
+        update job_tasks t
+        set status = 'claimed', lease_token = t.lease_token + 1, claim_request = request_id,
+            worker_id = supaqueue_lease_job_tasks.worker_id, claimed_at = at_once,
+            last_heartbeat = at_once, lease_expires_at = at_once + lease
+        from unnest(job_ids, task_numbers) as u (job_id, task_number)
+        cross join lateral (
+            select b.ctid as place, b.status, b.position from job_tasks b
+            where b.job_id = u.job_id and b.task_number = u.task_number offset 0
+        ) as before
+        where t.ctid = before.place and u.job_id = any (free_jobs)
+            and before.status = 'pending' and before.position is not null
+        returning t as task
+    )
+    select coalesce(jsonb_agg(supaqueue_claimed_job_task(h.task) order by (h.task).position), '[]'),
+        coalesce(array_agg((h.task).position), '{}'), array_agg((h.task).job_id) filter (where (h.task).purpose = 'run')
+    into tasks, positions, counted
+    from held h;
+    if counted is not null then
+        none := array_fill(0, array[cardinality(counted)]);
+        perform supaqueue_count_tasks(counted, array_fill(1, array[cardinality(counted)]), none, none, none, at_once);
+    end if;
+end $$;

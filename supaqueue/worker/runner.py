@@ -1,0 +1,131 @@
+"""Each task's way through the worker: taken, started when a slot is free, ended, passed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from supaqueue.contract import ClaimedTask, HeartbeatAnswer
+from supaqueue.telemetry import Telemetry
+from supaqueue.telemetry.events import JobStarted
+from supaqueue.worker.context import Context
+from supaqueue.worker.facts import lease_lost, task_ids
+from supaqueue.worker.leases import Held, Leases, Stop
+from supaqueue.worker.registry import Registry
+from supaqueue.worker.run import Ended, run_task, unstarted
+
+INTERRUPT_SECONDS = 2.0
+"""How long an interrupted async handler may clean up, and a sync one take to look at its context."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs up to `concurrency` handlers at a time. Every method belongs to the event loop's thread.
+
+    Attributes:
+        on_end: told of every end that is to be reported.
+        on_free: told when a task is held no longer, without a report.
+    """
+
+    registry: Registry
+    leases: Leases
+    worker_id: str
+    concurrency: int
+    max_result_bytes: int
+    telemetry: Telemetry
+    threads: ThreadPoolExecutor
+    on_end: Callable[[Ended], None]
+    on_free: Callable[[], None]
+    _waiting: deque[Held] = field(default_factory=deque)
+    _running: set[Held] = field(default_factory=set)
+    _leaving: bool = False
+
+    def take(self, task: ClaimedTask) -> None:
+        """Holds a task that was claimed, and starts it as soon as there is a slot."""
+        context = Context(
+            job_id=task.job_id,
+            task_number=task.task_number,
+            task_type=task.task_type,
+            queue=task.queue,
+            attempt=task.attempt,
+            max_attempts=task.max_attempts,
+            worker_id=self.worker_id,
+        )
+        held = Held(task, context)
+        self.leases.add(held)
+        self._waiting.append(held)
+        self._start_waiting()
+
+    def heard(self, answer: HeartbeatAnswer) -> None:
+        """Ends the run of a task that is held no longer, or whose job is cancelled."""
+        held = self.leases.get(answer.ref)
+        if held is None or held.ended:
+            # Its end is on its way: what the database makes of that is the answer that counts.
+            return
+        if answer.answer == "lost":
+            self.leases.remove(answer.ref)
+            self.telemetry.emit(lease_lost(held, "heartbeat"))
+        self._interrupt(held, Stop.LEASE_LOST if answer.answer == "lost" else Stop.CANCELLED)
+
+    async def leave(self, grace_seconds: float) -> bool:
+        """Hands back what waits, lets handlers end within the grace time, then interrupts the rest.
+
+        Returns:
+            Whether every handler ended. Those that did not are reported no more: their leases will run out.
+        """
+        self._leaving = True
+        for held in list(self._waiting):
+            self._interrupt(held, Stop.SHUTDOWN)
+        await self._all_ended(grace_seconds)
+        for held in self._running:
+            held.interrupt(Stop.SHUTDOWN)
+        ended = await self._all_ended(INTERRUPT_SECONDS)
+        for held in self._running:
+            held.let_go()
+        return ended
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < self.concurrency and not self._leaving:
+            held = self._waiting.popleft()
+            self._running.add(held)
+            held.run = asyncio.create_task(self._run(held))
+            held.run.add_done_callback(partial(self._ran, held))
+
+    async def _run(self, held: Held) -> Ended | None:
+        self.leases.started(held.task.ref)
+        self.telemetry.emit(
+            JobStarted(**task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds)
+        )
+        handler = self.registry.handlers[held.task.task_type]
+        return await run_task(held, handler, self.threads, self.max_result_bytes)
+
+    def _ran(self, held: Held, run: asyncio.Task[Ended | None]) -> None:
+        self._running.discard(held)
+        # A run that is cancelled before its first step never enters its body.
+        self._end(held, unstarted(held) if run.cancelled() else run.result())
+        self._start_waiting()
+
+    def _end(self, held: Held, ended: Ended | None) -> None:
+        held.ended = True
+        if ended is not None:
+            self.on_end(ended)
+            return
+        self.leases.remove(held.task.ref)
+        self.on_free()
+
+    def _interrupt(self, held: Held, reason: Stop) -> None:
+        held.interrupt(reason)
+        if held.run is None:
+            self._waiting.remove(held)
+            self._end(held, unstarted(held))
+
+    async def _all_ended(self, seconds: float) -> bool:
+        runs = [held.run for held in self._running if held.run is not None]
+        if runs:
+            await asyncio.wait(runs, timeout=seconds)
+            await asyncio.sleep(0)  # lets the callbacks of the runs pass their ends on
+        return not self._running

@@ -1,0 +1,196 @@
+"""Who may do what: read from the catalogue, and tried through the real gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from supaqueue.devstack import Stack
+from supaqueue.maintain.migrate import Migrator
+from tests.sql.calls import Calls
+from tests.sql.sessions import wait_until
+from tests.sql.test_refusals import GOOD
+
+WORKER_CALLS = {
+    "contract_version_v1",
+    "claim_job_tasks_v1",
+    "heartbeat_job_tasks_v1",
+    "finish_job_tasks_v1",
+    "register_worker_v1",
+}
+PRODUCER_CALLS = {
+    "contract_version_v1",
+    "enqueue_jobs_v1",
+    "get_jobs_v1",
+    "list_jobs_v1",
+    "cancel_jobs_v1",
+    "count_jobs_v1",
+    "abandon_jobs_v1",
+}
+ROLES = {
+    "anon": set(),
+    "authenticated": set(),
+    "supaqueue_worker": WORKER_CALLS,
+    "supaqueue_producer": PRODUCER_CALLS,
+    "service_role": WORKER_CALLS | PRODUCER_CALLS,
+}
+RELATIONS = """select relname, relkind::text from pg_class
+               where relnamespace = 'public'::regnamespace and relkind = any(%s)"""
+COLUMNS = (
+    "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 order by attnum limit 1"
+)
+FUNCTIONS = """select proname, coalesce(proargnames[1:pronargs], '{}') from pg_proc
+               where pronamespace = 'public'::regnamespace"""
+REFUSED = {401, 403}
+
+
+@pytest.fixture(scope="module")
+def owner(stack: Stack) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        yield connection
+
+
+def relations(owner: psycopg.Connection[Any], kinds: str) -> list[str]:
+    names = [name for name, _ in owner.execute(RELATIONS, [list(kinds)])]
+    assert names
+    return names
+
+
+@pytest.fixture(scope="module")
+def api(stack: Stack) -> Iterator[Callable[..., httpx.Response]]:
+    """One request with the anon key, in the name of a role."""
+    with httpx.Client(base_url=f"{stack.url}/rest/v1", headers={"apikey": stack.anon_key}) as client:
+
+        def request(role: str, method: str, path: str, **options: Any) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {stack.token(role)}"}
+            return client.request(method, path, headers=headers, **options)
+
+        yield request
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "service_role"])
+def test_the_api_refuses_every_table(
+    api: Callable[..., httpx.Response], owner: psycopg.Connection[Any], role: str
+) -> None:
+    for table in relations(owner, "rvmfp"):
+        [(column,)] = owner.execute(COLUMNS, [table])
+        none = {column: "is.null"}
+        tries = [
+            api(role, "GET", f"/{table}"),
+            api(role, "POST", f"/{table}", json={}),
+            api(role, "PATCH", f"/{table}", params=none, json={column: None}),
+            api(role, "DELETE", f"/{table}", params=none),
+        ]
+        assert {reply.status_code for reply in tries} <= REFUSED, (table, [reply.text for reply in tries])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_api_lets_a_role_make_its_calls_and_no_other(
+    api: Callable[..., httpx.Response], owner: psycopg.Connection[Any], role: str
+) -> None:
+    for name, arguments in owner.execute(FUNCTIONS).fetchall():
+        good = {"contract_version": 1} if name in GOOD else {}
+        body = good | GOOD.get(name, dict.fromkeys(arguments))
+        reply = api(role, "POST", f"/rpc/{name}", json=body)
+        if name in ROLES[role]:
+            assert reply.status_code == 200, (name, reply.text)
+        else:
+            assert reply.status_code in REFUSED, (name, reply.text)
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated"])
+def test_the_api_answers_for_a_table_of_the_users_own(
+    api: Callable[..., httpx.Response], owner: psycopg.Connection[Any], role: str
+) -> None:
+    """Otherwise the refusals above would prove nothing."""
+    name = f"notes_{uuid4().hex}"
+    owner.execute(f"create table {name} (id integer)".encode())
+    try:
+        owner.execute("notify pgrst, 'reload schema'")
+        wait_until(
+            lambda: api(role, "POST", f"/{name}", json={"id": 1}).status_code == 201, "the table is known"
+        )
+        assert api(role, "GET", f"/{name}").json() == [{"id": 1}]
+    finally:
+        owner.execute(f"drop table {name}".encode())
+
+
+def test_a_key_alone_reads_nothing(stack: Stack, owner: psycopg.Connection[Any]) -> None:
+    for table in relations(owner, "rv"):
+        for key in (stack.anon_key, stack.publishable_key):
+            assert httpx.get(f"{stack.url}/rest/v1/{table}", headers={"apikey": key}).status_code in REFUSED
+
+
+def test_the_service_key_reads_tables_and_writes_none(
+    api: Callable[..., httpx.Response], owner: psycopg.Connection[Any]
+) -> None:
+    for table in relations(owner, "rv"):
+        assert api("service_role", "GET", f"/{table}").status_code == 200
+        assert api("service_role", "POST", f"/{table}", json={}).status_code in REFUSED
+        assert api("service_role", "DELETE", f"/{table}").status_code in REFUSED
+
+
+PRIVILEGES = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_privileges_on_tables_and_sequences(calls: Calls, role: str) -> None:
+    for name in relations(calls.connection, "rvmfp"):
+        held = [
+            p for p in PRIVILEGES if calls.value("select has_table_privilege(%s, %s, %s)", [role, name, p])
+        ]
+        assert held == (["select"] if role == "service_role" else []), name
+    for name in relations(calls.connection, "S"):
+        for privilege in ("usage", "select", "update"):
+            assert not calls.value("select has_sequence_privilege(%s, %s, %s)", [role, name, privilege])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_privileges_on_functions(calls: Calls, role: str) -> None:
+    query = """select proname from pg_proc where pronamespace = 'public'::regnamespace
+               and has_function_privilege(%s, oid, 'execute')"""
+    assert {name for (name,) in calls.connection.execute(query, [role])} == ROLES[role]
+
+
+def test_every_table_has_row_level_security(calls: Calls) -> None:
+    query = """select relname from pg_class where relnamespace = 'public'::regnamespace
+               and relkind in ('r', 'p') and not relrowsecurity"""
+    assert calls.connection.execute(query).fetchall() == []
+
+
+def test_every_function_has_a_fixed_search_path(calls: Calls) -> None:
+    query = """select proname from pg_proc where pronamespace = 'public'::regnamespace
+               and not coalesce('search_path=public, pg_temp' = any(proconfig), false)"""
+    assert calls.connection.execute(query).fetchall() == []
+
+
+def test_the_functions_of_the_contract_alone_run_as_their_owner(calls: Calls) -> None:
+    query = "select proname, prosecdef from pg_proc where pronamespace = 'public'::regnamespace"
+    for name, runs_as_owner in calls.connection.execute(query).fetchall():
+        assert runs_as_owner == name.endswith("_v1"), name
+
+
+def test_no_temporary_table_can_stand_in_for_ours(calls: Calls, queue_name: str) -> None:
+    calls.connection.execute("create temp table jobs (job_id uuid)")
+    [job_id] = calls.enqueue_new(queue_name)
+    assert calls.status(job_id) == "pending"
+    calls.connection.execute("drop table pg_temp.jobs")
+
+
+def test_what_was_dropped_and_made_again_is_closed_by_migrate(calls: Calls, fresh_database: str) -> None:
+    """Supabase's default privileges open every new function and table to the API."""
+    query = "select has_function_privilege('anon', oid, 'execute') from pg_proc where proname = 'job_bucket'"
+    definition = calls.value("select pg_get_functiondef(oid) from pg_proc where proname = 'job_bucket'")
+    calls.connection.execute("alter table jobs drop constraint jobs_bucket_check")
+    calls.connection.execute("drop function job_bucket")
+    calls.connection.execute(definition)
+    calls.connection.execute("grant all on jobs to anon")
+    assert calls.value(query) is True
+    Migrator(fresh_database).apply()
+    assert calls.value(query) is False
+    assert calls.value("select has_table_privilege('anon', 'jobs', 'select')") is False

@@ -1,0 +1,163 @@
+"""What the calls read beside 1,000,000 finished and 100,000 waiting tasks, whatever the planner believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from supaqueue.devstack import Stack
+from tests.sql.calls import Calls, Row, Worker, endings, expire, new_job
+from tests.sql.large import fill
+from tests.sql.plans import OURS, blocks, explained, scans
+
+QUEUE = "large"
+ROWS = 50
+"""Jobs or tasks in each call."""
+
+WARM_UP = 7
+"""Calls before one is looked at: from the sixth on, a session may keep one plan for all arguments."""
+
+FORGET = """
+delete from pg_statistic where starelid = any(%s::regclass[]);
+update pg_class set relpages = 0, reltuples = -1, relallvisible = 0
+where oid = any(%s::regclass[])
+    or oid in (select indexrelid from pg_index where indrelid = any(%s::regclass[]));
+"""
+
+
+@dataclass
+class Session:
+    """A superuser's session that makes the calls and sees their plans."""
+
+    calls: Calls
+    worker: Worker
+
+    @classmethod
+    def open(cls, address: str) -> Session:
+        connection = psycopg.connect(address, autocommit=True)
+        return cls(Calls(connection), Worker(connection, queues=[QUEUE]))
+
+    def held(self) -> list[Row]:
+        return self.worker.claim(ROWS)
+
+    def leases(self) -> int:
+        return int(self.calls.value("select count(*) from job_tasks where lease_expires_at is not null"))
+
+    def prepared(self) -> dict[str, Callable[[], object]]:
+        """Return one call of each kind, with what it needs made ready before."""
+        calls, worker = self.calls, self.worker
+        repeated = [new_job(QUEUE) for _ in range(ROWS // 2)]
+        calls.enqueue(*repeated)
+        request_id = str(uuid4())
+        claimed = worker.claim(ROWS, request_id=request_id)
+        lost, kept, cancelled = self.held(), self.held(), self.held()
+        expire(calls.connection, lost)
+        worker.look_again_for_expired()
+        due = calls.enqueue_new(QUEUE, ROWS, delay_seconds=60)
+        calls.connection.execute(
+            "update job_tasks set run_at = clock_timestamp() where job_id = any(%s)", [due]
+        )
+        waiting = calls.enqueue_new(QUEUE, ROWS)
+        first = Worker(calls.connection, queues=[QUEUE, "empty"])
+        thirds = [claimed[:10], claimed[10:20], claimed[20:30], claimed[30:40], claimed[40:]]
+        outcomes = ["done", "retry", "snooze", "fail", "not_started"]
+        ends = [e for tasks, outcome in zip(thirds, outcomes, strict=True) for e in endings(tasks, outcome)]
+        return {
+            "enqueue": lambda: calls.enqueue(*(new_job(QUEUE) for _ in range(ROWS // 2)), *repeated),
+            "claim": lambda: worker.claim(ROWS),
+            "first claim": lambda: first.claim(ROWS),
+            "repeated claim": lambda: worker.claim(ROWS, request_id=request_id),
+            "heartbeat": lambda: worker.heartbeat(kept, started=kept),
+            "finish": lambda: worker.finish(ends),
+            "repeated finish": lambda: worker.finish(ends),
+            "cancel": lambda: calls.cancel(*waiting[:25], *(task["job_id"] for task in cancelled[:25])),
+            "abandon": lambda: calls.abandon(*waiting[25:], *(task["job_id"] for task in cancelled[25:])),
+            "get": lambda: calls.get(*waiting, with_attempts=True),
+        }
+
+    def warm_up(self) -> None:
+        for _ in range(WARM_UP):
+            for call in self.prepared().values():
+                call()
+
+
+@dataclass
+class Large:
+    """A large database, and a session whose plans were made while it was empty."""
+
+    address: str
+    early: Session
+
+
+@pytest.fixture(scope="module")
+def large(stack: Stack) -> Iterator[Large]:
+    name = f"large_{uuid4().hex}"
+    address = make_conninfo(stack.superuser_url, dbname=name)
+    with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
+        connection.execute(f"create database {name} template migrated".encode())
+    with psycopg.connect(address, autocommit=True) as connection:
+        for table in OURS:
+            connection.execute(f"alter table {table} set (autovacuum_enabled = off)".encode())
+        early = Session.open(address)
+        early.warm_up()
+        fill(connection, QUEUE, finished=1_000_000, waiting=100_000)
+    yield Large(address, early)
+    early.calls.connection.close()
+    with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)".encode())
+
+
+def check_plans(session: Session) -> None:
+    """Each call reads what it names by an index, and little else."""
+    for name, call in session.prepared().items():
+        with explained(session.calls.connection) as plans:
+            call()
+        found = scans(plans)
+        assert found, name
+        assert [scan for scan in found if scan.reads_all] == [], name
+        # The repeat of a claim, which is rare, looks through the leases of its queues.
+        allowed = 20 * ROWS + (session.leases() if name == "repeated claim" else 0)
+        assert [scan for scan in found if scan.rows > allowed] == [], name
+        assert blocks(plans) < 150 * ROWS, (name, blocks(plans))
+
+
+def test_plans_made_while_the_tables_were_empty(large: Large) -> None:
+    check_plans(large.early)
+
+
+def forget_statistics(connection: psycopg.Connection[Any]) -> None:
+    tables = list(OURS)
+    with psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(FORGET, [tables, tables, tables])
+
+
+def test_plans_without_statistics(large: Large) -> None:
+    session = Session.open(large.address)
+    forget_statistics(session.calls.connection)
+    session.warm_up()
+    check_plans(session)
+    session.calls.connection.close()
+
+
+def test_plans_with_fresh_statistics(large: Large) -> None:
+    session = Session.open(large.address)
+    session.calls.connection.execute("analyze")
+    session.warm_up()
+    check_plans(session)
+    session.calls.connection.close()
+
+
+def test_the_watch_sees_a_scan_of_all(large: Large) -> None:
+    """What these tests look for is found where it is: a call's plan without its settings is no witness."""
+    connection = psycopg.connect(large.address, autocommit=True)
+    with explained(connection) as plans:
+        connection.execute("select count(*) from job_tasks where lost_leases = 7")
+    assert [scan.table for scan in scans(plans) if scan.reads_all][:1] == ["job_tasks"]
+    assert blocks(plans) > 150 * ROWS
+    connection.close()
