@@ -7,7 +7,11 @@ declare
 begin
     foreach role_name in array array['supaqueue_worker', 'supaqueue_producer'] loop
         if not exists (select from pg_roles where rolname = role_name) then
-            execute format('create role %I nologin noinherit', role_name);
+            begin
+                execute format('create role %I nologin noinherit', role_name);
+            exception when duplicate_object or unique_violation then
+                null; -- Roles are the whole cluster's: a migrate of another schema or database made it meanwhile.
+            end;
         end if;
         -- PostgREST logs in as authenticator and switches to the role that the token names.
         if exists (select from pg_roles where rolname = 'authenticator')

@@ -69,39 +69,43 @@ class Finisher:
 
     async def _report(self, batch: Sequence[Ended]) -> None:
         backoff = Backoff()
+        refused_before = False
         while True:
             try:
                 answers = await self._send([ended.finished for ended in batch])
-            except CallRefused as refused:
-                return await self._one_by_one(batch, refused)
             except CallError as failed:
-                self.failed(failed)
-                seconds = backoff.next()
-                _log.warning(
-                    "finish failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds
-                )
-                await asyncio.sleep(seconds)
+                if isinstance(failed, CallRefused):
+                    if len(batch) > 1:
+                        return await self._one_by_one(batch)
+                    if refused_before:
+                        return await self._give_up(batch[0], failed)
+                    refused_before = True  # work that was done is not thrown away for a single answer
+                await self._pause(failed, backoff)
             else:
                 return self._settle(batch, answers)
+
+    async def _pause(self, failed: CallError, backoff: Backoff) -> None:
+        self.failed(failed)
+        seconds = backoff.next()
+        _log.warning("finish failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds)
+        await asyncio.sleep(seconds)
 
     async def _send(self, finished: Sequence[FinishedTask]) -> Sequence[FinishAnswer]:
         return await self.transport.send(FinishJobTasks(worker_id=self.worker_id, tasks=tuple(finished)))
 
-    async def _one_by_one(self, batch: Sequence[Ended], refused: CallRefused) -> None:
+    async def _one_by_one(self, batch: Sequence[Ended]) -> None:
         # One row that the database refuses must not keep its neighbours from being recorded.
-        if len(batch) > 1:
-            for ended in batch:
-                await self._report([ended])
-            return
-        ended = batch[0]
-        if ended.finished.outcome == "fail" and ended.finished.result is None:
-            _log.error("the end of job %s could not be recorded: %s", ended.held.task.job_id, refused)
-            self.leases.remove(ended.held.task.ref)
-            return
+        for ended in batch:
+            await self._report([ended])
+
+    async def _give_up(self, ended: Ended, refused: CallRefused) -> None:
+        ref, finished = ended.finished.ref, ended.finished
+        _log.error("the end of job %s could not be recorded: %s", ref.job_id, refused)
+        if finished.outcome == "fail":
+            return self._settle([ended], [FinishAnswer(ref, "unknown", None)])
         error = TaskError(type="CallRefused", message="the database refused what the handler returned")
-        await self._report(
-            [replace(ended, finished=replace(ended.finished, outcome="fail", result=None, error=error))]
-        )
+        failed = replace(finished, outcome="fail", result=None, after_seconds=None, error=error)
+        return await self._report([replace(ended, finished=failed)])
 
     def _settle(self, batch: Sequence[Ended], answers: Sequence[FinishAnswer]) -> None:
         for ended, answer in zip(batch, answers, strict=True):

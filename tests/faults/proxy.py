@@ -28,6 +28,7 @@ class Fault(Enum):
     STALL_ANSWER = "delivered, and its answer held until the client has gone"
     HOLD_REQUEST = "kept until the client has gone; `deliver_held` delivers it"
     CUT_ANSWER = "delivered, and its answer cut in the middle"
+    LOSE_DATABASE = "delivered, and answered as PostgREST does when Postgres dies before it can answer"
     ANSWER_400 = "answered by the proxy: 400"
     ANSWER_401 = "answered by the proxy: 401"
     ANSWER_429 = "answered by the proxy: 429"
@@ -36,6 +37,9 @@ class Fault(Enum):
 
 
 OWN_ANSWERS = {fault: int(fault.name[-3:]) for fault in Fault if fault.name[-3:].isdigit()}
+
+LOST_DATABASE = {"code": "", "details": None, "hint": None, "message": ""}
+"""What PostgREST 12 makes of an error without an SQLSTATE, such as a connection that ended within a statement."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._wait_until_client_has_gone()
             case Fault.CUT_ANSWER:
                 self._answer(self.proxy.deliver(request), cut=True)
+            case Fault.LOSE_DATABASE:
+                self.proxy.deliver(request)
+                self._answer(httpx.Response(400, json=LOST_DATABASE))
             case _:
                 self._answer(httpx.Response(OWN_ANSWERS[fault], json={"message": "from the proxy"}))
 

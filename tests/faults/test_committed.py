@@ -71,6 +71,7 @@ def test_throttled_throughout(
         (Fault.DROP_ANSWER, 1),
         (Fault.STALL_ANSWER, 1),
         (Fault.CUT_ANSWER, 1),
+        (Fault.LOSE_DATABASE, 1),
     ],
     ids=lambda value: value.name.lower() if isinstance(value, Fault) else str(value),
 )

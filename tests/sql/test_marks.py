@@ -138,7 +138,7 @@ def test_what_is_locked_does_not_hold_up_the_rest(
         locker.execute("select from jobs where job_id = any(%s) for no key update", [locked])
         if behind:
             assert worker.claim_all(1000) == []
-        for _ in range(20):
+        for _ in range(4):
             [expected] = calls.enqueue_new(queue_name)
             found = [task["job_id"] for _ in range(4) for task in worker.claim(1)]
             assert found == [expected]
@@ -225,7 +225,7 @@ def test_retries_and_hand_backs_come_again(calls: Calls, worker: Worker, queue_n
 def test_the_floor_keeps_up_with_many_workers(calls: Calls, open_worker: OpenWorker, queue_name: str) -> None:
     """Otherwise each worker would walk ever more of what the others have taken."""
     workers = [open_worker() for _ in range(6)]
-    for _ in range(60):
+    for _ in range(40):
         for worker in workers:
             calls.enqueue_new(queue_name, 50)
             worker.finish(endings(worker.claim(50), "done"))

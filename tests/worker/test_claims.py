@@ -167,8 +167,8 @@ def test_row_that_the_database_refuses_fails_alone(
         return number
 
     job_ids = [queue.enqueue("work", number) for number in range(3)]
-    # The report of all three is refused, then, one by one, that of the first.
-    proxy.expect(FinishJobTasks.function, Fault.ANSWER_400, Fault.ANSWER_400)
+    # The report of all three is refused, then, one by one, that of the first, and that once more.
+    proxy.expect(FinishJobTasks.function, *[Fault.ANSWER_400] * 3)
     with queue.worker(registry, settings=settings_through_proxy, concurrency=3):
         jobs = [queue.ended(job_id) for job_id in job_ids]
     assert sorted(job.status for job in jobs) == ["completed", "completed", "failed"]
@@ -177,3 +177,25 @@ def test_row_that_the_database_refuses_fails_alone(
         "type": "CallRefused",
         "message": "the database refused what the handler returned",
     }
+
+
+def test_report_refused_once_is_sent_again(
+    queue: OwnQueue, registry: Registry, proxy: FaultProxy, settings_through_proxy: Settings
+) -> None:
+    registry.task("work")(lambda: "done")
+    proxy.expect(FinishJobTasks.function, Fault.ANSWER_400)
+    with queue.worker(registry, settings=settings_through_proxy):
+        job = queue.ended(queue.enqueue("work"))
+    assert (job.status, job.result) == ("completed", "done")
+
+
+def test_report_that_is_always_refused_does_not_keep_the_slot(
+    queue: OwnQueue, registry: Registry, proxy: FaultProxy, settings_through_proxy: Settings
+) -> None:
+    registry.task("work")(lambda: "done")
+    # Refused twice as done, and twice as failed.
+    proxy.expect(FinishJobTasks.function, *[Fault.ANSWER_400] * 4)
+    first, second = queue.enqueue("work"), queue.enqueue("work")
+    with queue.worker(registry, settings=settings_through_proxy, concurrency=1, lease_seconds=60.0):
+        assert queue.ended(second).status == "completed"
+    assert queue.task(first).status in ("claimed", "processing")
