@@ -1,4 +1,4 @@
--- Reports what handlers came to. Fenced by (task, lease token) and repeatable: per task `recorded` with the status the task
+-- Reports what handlers came to. Fenced by (task, lease token, worker) and repeatable: per task `recorded` with the status the task
 -- took then, `lost` if the lease is no longer that worker's, `unknown` if there is no such task.
 create or replace function finish_job_tasks_v1(worker_id text, tasks jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
@@ -15,7 +15,7 @@ begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_endings(tasks);
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(tasks) as e));
-    perform supaqueue_end_leases(tasks);
+    perform supaqueue_end_leases(tasks, worker_id);
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'task_number', g.task_number,
             'lease_token', g.lease_token, 'answer', case
@@ -34,7 +34,8 @@ begin
         ) as t on true
         left join lateral (
             select a.outcome, a.status_after from job_task_attempts a
-            where a.job_id = g.job_id and a.task_number = g.task_number and a.lease_token = g.lease_token offset 0
+            where a.job_id = g.job_id and a.task_number = g.task_number and a.lease_token = g.lease_token
+                and a.worker_id = finish_job_tasks_v1.worker_id offset 0
         ) as a on true
     );
 end $$;

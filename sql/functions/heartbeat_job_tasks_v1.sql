@@ -21,15 +21,16 @@ begin
     perform supaqueue_check_leases('tasks', tasks);
     perform supaqueue_check_leases('started', started);
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(tasks || started) as e));
-    perform supaqueue_start_job_tasks(started);
+    perform supaqueue_start_job_tasks(started, worker_id);
     at_once := clock_timestamp();
     update job_tasks t set last_heartbeat = at_once, lease_expires_at = at_once + make_interval(secs => lease_seconds)
     from jsonb_to_recordset(tasks) as g (job_id uuid, task_number smallint, lease_token bigint)
     cross join lateral (
-        select b.ctid as place, b.status, b.lease_token from job_tasks b
+        select b.ctid as place, b.status, b.lease_token, b.worker_id from job_tasks b
         where b.job_id = g.job_id and b.task_number = g.task_number offset 0
     ) as before
-    where t.ctid = before.place and before.lease_token = g.lease_token and before.status in ('claimed', 'processing');
+    where t.ctid = before.place and before.lease_token = g.lease_token and before.status in ('claimed', 'processing')
+        and before.worker_id = heartbeat_job_tasks_v1.worker_id;
     update job_workers w set last_seen_at = at_once where w.worker_id = heartbeat_job_tasks_v1.worker_id;
     return jsonb_build_object('tasks', (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'task_number', g.task_number,
@@ -41,7 +42,9 @@ begin
             jsonb_to_recordset(tasks) as (job_id uuid, task_number smallint, lease_token bigint)
         ) with ordinality as g (job_id, task_number, lease_token, n)
         left join lateral (
-            select t.lease_token = g.lease_token and t.status in ('claimed', 'processing') as is_held from job_tasks t
+            select t.lease_token = g.lease_token and t.status in ('claimed', 'processing')
+                and t.worker_id = heartbeat_job_tasks_v1.worker_id as is_held
+            from job_tasks t
             where t.job_id = g.job_id and t.task_number = g.task_number offset 0
         ) as t on true
         left join lateral (select j.cancel_requested_at from jobs j where j.job_id = g.job_id offset 0) as j on true

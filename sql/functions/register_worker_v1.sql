@@ -20,6 +20,6 @@ begin
         concurrency = excluded.concurrency, last_seen_at = clock_timestamp(), stopped_at = excluded.stopped_at;
     delete from job_claims where request_id in (
         select request_id from job_claims where claimed_at < clock_timestamp() - interval '2 hours'
-        order by claimed_at limit 5000 for update skip locked);
+        order by claimed_at limit 50000 for update skip locked);
     return jsonb_build_object('worker_id', worker ->> 'worker_id');
 end $$;

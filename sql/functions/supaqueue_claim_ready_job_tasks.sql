@@ -1,7 +1,7 @@
 -- Leases up to `want` ready tasks of one queue. What lies behind the mark goes first: it is older.
 create or replace function supaqueue_claim_ready_job_tasks(
     queue_name text, task_types text[], want integer, lease interval, request_id uuid, worker_id text,
-    inout mark job_claim_mark, xmin bigint, number bigint, out tasks jsonb, out taken integer, out more boolean
+    inout mark job_claim_mark, inout bytes_left bigint, xmin bigint, number bigint, out tasks jsonb, out taken integer, out more boolean
 )
 language plpgsql volatile
 set search_path from current
@@ -21,9 +21,10 @@ begin
     mark := supaqueue_open_mark(mark, lowest, top, 100000, xmin, number);
 
     select * into behind from supaqueue_lease_ready_job_tasks(queue_name, task_types, mark.walk,
-        supaqueue_walk_to(mark, greatest(128, 2 * want), 4096), want, lease, request_id, worker_id);
+        supaqueue_walk_to(mark, greatest(128, 2 * want), 4096), want, lease, request_id, worker_id, bytes_left);
     select * into ahead from supaqueue_lease_ready_job_tasks(queue_name, task_types, mark.at, top, want - behind.taken,
-        lease, request_id, worker_id);
+        lease, request_id, worker_id, behind.bytes_left);
+    bytes_left := ahead.bytes_left;
     tasks := behind.tasks || ahead.tasks;
     taken := behind.taken + ahead.taken;
     more := taken = want or ahead.reached < top;

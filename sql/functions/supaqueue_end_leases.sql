@@ -1,7 +1,8 @@
 -- Ends leases: the one place where a task leaves claimed or processing. The caller holds the jobs' locks.
 -- `endings`: (job_id, task_number, lease_token, outcome, result, error, after_seconds, ran_seconds). An ending whose token is
--- not the task's present one changes nothing. What it came to is in job_task_attempts, where a repeat finds it too.
-create or replace function supaqueue_end_leases(endings jsonb) returns void
+-- not the task's present one changes nothing, nor does one of another worker than `reporter` (null: whoever holds it; after a
+-- restore from backup two workers may hold the same token). Answers what became `failed`. What it came to is in job_task_attempts, where a repeat finds it too.
+create or replace function supaqueue_end_leases(endings jsonb, reporter text) returns jsonb
 language plpgsql
 set search_path from current
 as $$
@@ -20,7 +21,7 @@ begin
         ) with ordinality as e (element, job_id, task_number, lease_token, outcome, error, after_seconds, ran_seconds, n)
         order by job_id, task_number, lease_token, n
     ), leased as (
-        select g.*, t.place, t.purpose, t.worker_id, t.claimed_at, t.retry_delay, t.max_attempts, j.cancel_requested_at,
+        select g.*, t.place, t.purpose, t.queue, t.task_type, t.worker_id, t.claimed_at, t.retry_delay, t.max_attempts, j.cancel_requested_at,
             coalesce(t.started_at, case when g.outcome not in ('not_started', 'lease_lost')
                 then at_once - make_interval(secs => coalesce(g.ran_seconds, 0)) end) as started_at,
             t.lost_leases + (g.outcome = 'lease_lost')::integer as lost_leases,
@@ -34,6 +35,7 @@ begin
         ) as t
         cross join lateral (select j.cancel_requested_at from jobs j where j.job_id = g.job_id offset 0) as j
         where t.lease_token = g.lease_token and t.status in ('claimed', 'processing')
+            and (reporter is null or t.worker_id = reporter)
     ), decided as (
         select l.*, l.attempts_before + l.cost as attempts, case
             when outcome = 'done' then 'completed'
@@ -73,7 +75,9 @@ begin
     select array_agg(d.job_id) as job_ids, array_agg(-1) as active,
         array_agg(-(d.status_after <> 'pending')::integer) as unfinished,
         array_agg((d.status_after = 'failed')::integer) as failed,
-        array_agg((d.status_after = 'cancelled')::integer) as cancelled
+        array_agg((d.status_after = 'cancelled')::integer) as cancelled,
+        coalesce(jsonb_agg(jsonb_build_object('job_id', d.job_id, 'task_number', d.task_number, 'queue', d.queue,
+            'task_type', d.task_type, 'attempt', d.attempts)) filter (where d.status_after = 'failed'), '[]') as failed_tasks
     into changed
     from decided d where d.purpose = 'run';
 
@@ -81,4 +85,5 @@ begin
         perform supaqueue_count_tasks(
             changed.job_ids, changed.active, changed.unfinished, changed.failed, changed.cancelled, at_once);
     end if;
+    return changed.failed_tasks;
 end $$;

@@ -1,7 +1,8 @@
 -- Ends leases of one queue that have expired, a bounded number: whoever claims rescues. Not more than twice a second per mark.
+-- `failed`: the tasks that this was the end of.
 create or replace function supaqueue_rescue_job_tasks(
-    queue_name text, mark job_claim_mark, xmin bigint, number bigint
-) returns job_claim_mark
+    queue_name text, inout mark job_claim_mark, xmin bigint, number bigint, out failed jsonb
+)
 language plpgsql volatile
 set search_path from current
 as $$
@@ -14,8 +15,9 @@ declare
     free_jobs uuid[];
     endings jsonb;
 begin
+    failed := '[]';
     if mark.at between now_us - 500000 and now_us then
-        return mark;
+        return;
     end if;
     if supaqueue_mark_is_new(mark, now_us, xmin) then
         select supaqueue_microseconds(t.lease_expires_at) into lowest from job_tasks t
@@ -56,13 +58,13 @@ begin
         where t.job_id = any (free_jobs) and t.status in ('claimed', 'processing')
             and t.lease_expires_at <= supaqueue_moment(now_us);
         if endings is not null then
-            perform supaqueue_end_leases(endings);
+            failed := supaqueue_end_leases(endings, null);
         end if;
     end if;
 
     -- As for due tasks. What was seen behind and is held by another session stays in reach: the floor does not pass the
     -- first of them.
-    return supaqueue_close_mark(mark,
+    mark := supaqueue_close_mark(mark,
         case when seen.ahead < bound then now_us else seen.last_ahead - (endings is not null)::integer end,
         case when seen.behind < bound then walk_to else seen.last_behind - (endings is not null)::integer end,
         seen.first_behind);

@@ -1,5 +1,5 @@
 -- Records that handlers have begun: claimed becomes processing. `started` is an array of (job_id, task_number, lease_token).
-create or replace function supaqueue_start_job_tasks(started jsonb) returns void
+create or replace function supaqueue_start_job_tasks(started jsonb, starter text) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -11,8 +11,9 @@ begin
     update job_tasks t set status = 'processing', started_at = clock_timestamp()
     from jsonb_to_recordset(started) as s (job_id uuid, task_number smallint, lease_token bigint)
     cross join lateral (
-        select b.ctid as place, b.status, b.lease_token from job_tasks b
+        select b.ctid as place, b.status, b.lease_token, b.worker_id from job_tasks b
         where b.job_id = s.job_id and b.task_number = s.task_number offset 0
     ) as before
-    where t.ctid = before.place and before.lease_token = s.lease_token and before.status = 'claimed';
+    where t.ctid = before.place and before.lease_token = s.lease_token and before.status = 'claimed'
+        and before.worker_id = starter;
 end $$;

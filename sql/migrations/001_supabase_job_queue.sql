@@ -48,6 +48,7 @@ create table job_tasks (
     status            text not null default 'pending'
         check (status in ('blocked', 'pending', 'claimed', 'processing', 'completed', 'failed', 'cancelled', 'mirrored')),
     payload           jsonb not null,
+    payload_bytes     integer not null generated always as (octet_length(payload::text)) stored,
     result            jsonb,
     error             jsonb,
     priority          smallint not null default 0,
@@ -78,6 +79,9 @@ comment on column job_tasks.lease_token is 'grows with every claim; a call that 
 
 -- Ready, waiting for its time, leased: a task is in at most one of these, in none once it has ended.
 create index job_tasks_ready on job_tasks (queue, position) where status = 'pending' and position is not null;
+-- What lost two leases is claimed alone.
+create index job_tasks_lone on job_tasks (queue, position)
+    where status = 'pending' and position is not null and lost_leases >= 2;
 create index job_tasks_due on job_tasks (queue, run_at) where status = 'pending' and position is null;
 create index job_tasks_leased on job_tasks (queue, lease_expires_at) where status in ('claimed', 'processing');
 

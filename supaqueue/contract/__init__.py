@@ -8,7 +8,7 @@ from supaqueue.answer import AbandonAnswer, CancelAnswer, EnqueueAnswer
 from supaqueue.contract.abandon_jobs import AbandonJobs
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.cancel_jobs import CancelJobs
-from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks
+from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks, RescuedToFail
 from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
 from supaqueue.contract.enqueue_jobs import EnqueueJobs
@@ -70,6 +70,7 @@ __all__ = [
     "ListJobs",
     "NewJob",
     "RegisterWorker",
+    "RescuedToFail",
     "SpokenVersions",
     "Stats",
     "TaskCount",

@@ -14,6 +14,17 @@ from supaqueue.contract.task import ClaimedTask, TaskRef
 
 
 @dataclass(frozen=True, slots=True)
+class RescuedToFail:
+    """A task whose worker died, and that this was the end of: its attempts or its lost leases were spent."""
+
+    job_id: str
+    task_number: int
+    queue: str
+    task_type: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """What a claim came to.
 
@@ -22,12 +33,18 @@ class Claimed:
         marks: to be given to the next claim as they are.
         more: whether another claim at once is likely to find something.
         wait_seconds: until the next task is due, if one is and nothing more is ready.
+        alone: the task lost two leases; claim nothing until it has ended, so that it takes no other with it.
+        drain: such a task waits for this worker: claim nothing until all that it holds has ended.
+        failed: tasks that the claim found with a dead worker, and failed.
     """
 
     tasks: tuple[ClaimedTask, ...]
     marks: SkipValidation[dict[str, Json]]
     more: bool
     wait_seconds: float | None
+    alone: bool = False
+    drain: bool = False
+    failed: tuple[RescuedToFail, ...] = ()
 
 
 _REPLY = TypeAdapter(Claimed)
@@ -37,7 +54,8 @@ _REPLY = TypeAdapter(Claimed)
 class ClaimJobTasks(Call[Claimed]):
     """Lease up to `want` tasks for `lease_seconds`; a repeat of `request_id` answers those still held.
 
-    `started` reports tasks, claimed before, whose handlers have begun since.
+    `holding` is how many tasks the worker holds already; `started` reports those of them whose handlers have
+    begun since the last call.
     """
 
     function: ClassVar[str] = "claim_job_tasks_v1"
@@ -48,6 +66,7 @@ class ClaimJobTasks(Call[Claimed]):
     queues: tuple[str, ...]
     task_types: tuple[str, ...]
     want: int
+    holding: int
     lease_seconds: float
     marks: Mapping[str, Json]
     started: tuple[TaskRef, ...] = ()
@@ -60,6 +79,7 @@ class ClaimJobTasks(Call[Claimed]):
             "queues": list(self.queues),
             "task_types": list(self.task_types),
             "want": self.want,
+            "holding": self.holding,
             "lease_seconds": self.lease_seconds,
             "marks": dict(self.marks),
             "started": [ref.row() for ref in self.started],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from pydantic import TypeAdapter
@@ -37,7 +37,7 @@ class FinishedTask:
 
     ref: TaskRef
     outcome: FinishOutcome
-    result: Json = None
+    result: Json = field(default=None, repr=False)
     error: TaskError | None = None
     after_seconds: float | None = None
     ran_seconds: float | None = None

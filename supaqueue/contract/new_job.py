@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -58,7 +58,7 @@ class NewJob:
     job_id: str
     queue: str
     task_type: str
-    payload: SkipValidation[Json]
+    payload: SkipValidation[Json] = field(repr=False)
     payload_bytes: int
     run_at: datetime | None
     delay_seconds: float | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import SkipValidation
 
@@ -33,7 +33,7 @@ class ClaimedTask:
     task_number: int
     queue: str
     task_type: str
-    payload: SkipValidation[Json]
+    payload: SkipValidation[Json] = field(repr=False)
     lease_token: int
     attempt: int
     max_attempts: int

@@ -112,9 +112,10 @@ class Exchange(Generic[Reply]):
     def _error(self, failure: Failure) -> CallError:
         """Once one try is unknown, the whole call is: a later refusal says nothing about that try."""
         unknown = self._may_have_taken_effect
+        doubt = _UNKNOWN if unknown and self._call.mutates else ""
         concerned = self._call.concerns()
         return failure.error(
-            f"{self._call.function}: {failure.message}{self._tried()}{_UNKNOWN if unknown and self._call.mutates else ''}",
+            f"{self._call.function}: {failure.message}{self._tried()}{doubt}",
             call=self._call.function,
             committed="unknown" if unknown else "no",
             retryable=failure.again and failure.error is QueueUnavailable,

@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from supaqueue.contract import Claimed, ClaimedTask, ClaimJobTasks, Json
-from supaqueue.errors import AccessDenied, CallError, ContractMismatch
+from supaqueue.contract import Claimed, ClaimedTask, ClaimJobTasks, Json, RescuedToFail
+from supaqueue.errors import AccessDenied, CallError, CallRefused, ContractMismatch
 from supaqueue.transport import AsyncTransport
 from supaqueue.worker.leases import Leases
 from supaqueue.worker.pause import Backoff, Polling
@@ -39,6 +39,10 @@ class Room:
         """Notes how long a handler took."""
         self._run_seconds += (seconds - self._run_seconds) * 0.05
 
+    def ran_at_least(self, seconds: float) -> None:
+        """Notes that tasks wait here because handlers have taken so long already, without having ended."""
+        self._run_seconds = max(self._run_seconds, seconds)
+
     def claimed(self, seconds: float) -> None:
         """Notes how long a claim took."""
         self._claim_seconds += (seconds - self._claim_seconds) * 0.2
@@ -48,7 +52,7 @@ class Room:
         """Tasks to hold at most, running and waiting."""
         per_slot = self._claim_seconds / max(self._run_seconds, 1e-6)
         ahead = 0.0 if per_slot < 0.1 else min(2 * per_slot, self.ahead_limit)
-        return min(self.slots + math.ceil(self.slots * ahead), CLAIM_LIMIT)
+        return self.slots + math.ceil(self.slots * ahead)
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class Claimer:
     Attributes:
         freed: set by others when a slot became free, or when it is time to stop.
         failed: told of every claim that failed.
+        rescued_to_fail: told of every task that a claim found with a dead worker, and failed.
     """
 
     transport: AsyncTransport
@@ -72,17 +77,20 @@ class Claimer:
     stopping: asyncio.Event
     freed: asyncio.Event
     failed: Callable[[CallError], None]
+    rescued_to_fail: Callable[[RescuedToFail], None]
     _marks: Mapping[str, Json] = field(default_factory=dict)
     _last_task: float = 0.0
     _answered: bool = False
     _unanswered: ClaimJobTasks | None = None
+    _unanswered_since: float = 0.0
+    _until_empty: bool = False
 
     async def run(self) -> None:
         """Claims until `stopping`.
 
         Raises:
-            AccessDenied, ContractMismatch: if the very first claim is answered so; later ones are waited out,
-                since a migration or a change of keys passes.
+            AccessDenied, CallRefused, ContractMismatch: if the very first claim is answered so; later ones
+                are waited out, since a migration or a change of keys passes.
         """
         backoff = Backoff()
         while not self.stopping.is_set():
@@ -90,8 +98,8 @@ class Claimer:
                 return
             try:
                 claimed = await self._claim()
-            except (AccessDenied, ContractMismatch) as refused:
-                if not self._answered:
+            except (AccessDenied, CallRefused, ContractMismatch) as refused:
+                if not self._answered and self._unanswered is None:
                     raise
                 await self._pause(self._after_failure(refused, backoff))
             except CallError as failed:
@@ -109,6 +117,11 @@ class Claimer:
         return False
 
     def _want(self) -> int:
+        if len(self.leases) == 0:
+            self._until_empty = False
+        elif self._until_empty or self.leases.seconds_since_renewal() > self.lease_seconds / 2:
+            # After an outage the leases are renewed first: a claim would rescue this worker's own tasks.
+            return 0
         capacity = self.room.capacity
         want = capacity - len(self.leases)
         # With tasks waiting here anyway a larger claim a little later costs less than a small one now.
@@ -119,15 +132,26 @@ class Claimer:
     async def _claim(self) -> Claimed:
         # A claim whose answer was lost is repeated as it was, however late: else what it leased would stay
         # unknown to this worker, and nobody would run it until its leases run out.
-        call = self._unanswered = self._unanswered or self._new_claim()
+        call = self._unanswered or self._new_claim()
         begun = time.monotonic()
-        claimed = await self.transport.send(call)
-        self.room.claimed(time.monotonic() - begun)
+        try:
+            claimed = await self.transport.send(call)
+        except CallError as failed:
+            self._keep_unanswered(call, failed, begun)
+            raise
         self._unanswered = None
+        self.room.claimed(time.monotonic() - begun)
         self._answered = True
         self._marks = claimed.marks
+        self._until_empty = claimed.alone or claimed.drain
         self.leases.starts_reported(call.started)
         return claimed
+
+    def _keep_unanswered(self, call: ClaimJobTasks, failed: CallError, begun: float) -> None:
+        if self._unanswered is None and failed.committed == "unknown":
+            self._unanswered, self._unanswered_since = call, begun
+        elif self._unanswered is not None and begun - self._unanswered_since > self.lease_seconds:
+            self._unanswered = None  # what it may have leased has run out by now
 
     def _new_claim(self) -> ClaimJobTasks:
         return ClaimJobTasks(
@@ -135,13 +159,16 @@ class Claimer:
             worker_id=self.worker_id,
             queues=self.queues,
             task_types=self.task_types,
-            want=self._want(),
+            want=min(self._want(), CLAIM_LIMIT),
+            holding=len(self.leases),
             lease_seconds=self.lease_seconds,
             marks=self._marks,
             started=self.leases.unreported_starts(),
         )
 
     async def _take(self, claimed: Claimed) -> None:
+        for ended in claimed.failed:
+            self.rescued_to_fail(ended)
         for task in claimed.tasks:
             self.take(task)
         if claimed.tasks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from supaqueue.contract import FinishAnswer
+from supaqueue.contract import FinishAnswer, RescuedToFail
 from supaqueue.errors import CallError, QueueUnavailable
 from supaqueue.telemetry import events
 from supaqueue.telemetry.events import Event, JobFailed, JobRetried, JobSucceeded, LeaseLost
@@ -30,6 +30,20 @@ def task_ids(held: Held) -> TaskIds:
         queue=held.task.queue,
         task_type=held.task.task_type,
         worker_id=held.context.worker_id,
+    )
+
+
+def rescued_to_fail(task: RescuedToFail, worker_id: str) -> JobFailed:
+    """A task whose worker died, and that the database failed at a claim of this worker."""
+    return JobFailed(
+        job_id=task.job_id,
+        task_number=task.task_number,
+        queue=task.queue,
+        task_type=task.task_type,
+        worker_id=worker_id,
+        attempt=task.attempt,
+        ran_seconds=0.0,
+        error_type="LeaseLost",
     )
 
 

@@ -14,9 +14,12 @@ from supaqueue.errors import CallError
 from supaqueue.telemetry.events import WorkerStalled
 from supaqueue.telemetry.hook import Telemetry
 from supaqueue.transport import Transport
-from supaqueue.worker.leases import Held, Leases
+from supaqueue.worker.leases import Held, Leases, Stop
 
 _log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""The longest pause after a beat that failed."""
 
 REGISTER_SECONDS = 60.0
 """The registration is repeated so often, should its row have been lost or changed."""
@@ -57,6 +60,7 @@ class Heartbeat:
 
     Attributes:
         on_answer: told, in the event loop's thread, of every task that is not simply held.
+        on_renewal: called, in the event loop's thread, when a beat was answered after one that was not.
         failed: told, in this thread, of every beat that failed.
     """
 
@@ -70,7 +74,9 @@ class Heartbeat:
     telemetry: Telemetry
     loop: asyncio.AbstractEventLoop
     on_answer: Callable[[HeartbeatAnswer], None]
+    on_renewal: Callable[[], None]
     failed: Callable[[CallError], None]
+    _failing: bool = False
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _registered_at: float = field(default_factory=time.monotonic)
@@ -91,19 +97,27 @@ class Heartbeat:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        while not self._stopped.wait(self.interval):
+        while not self._stopped.wait(min(self.interval, RETRY_SECONDS) if self._failing else self.interval):
             try:
                 self._beat()
+                self._renewed()
             except CallError as failed:
+                self._failing = True
                 self.failed(failed)
                 _log.warning("heartbeat failed (%s: %s)", type(failed).__name__, failed)
             except Exception:
                 _log.exception("heartbeat failed")
 
+    def _renewed(self) -> None:
+        self.leases.renewed()
+        if self._failing:
+            self._failing = False
+            self.loop.call_soon_threadsafe(self.on_renewal)
+
     def _beat(self) -> None:
         held = self.leases.all()
         blocked = self._stalled(held)
-        refs = tuple(one.task.ref for one in held if one is not blocked)
+        refs = tuple(one.task.ref for one in held if one is not blocked and one.stop is not Stop.LEASE_LOST)
         starts = self.leases.unreported_starts()
         answers = self.transport.send(
             HeartbeatJobTasks(

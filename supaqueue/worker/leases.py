@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -34,6 +35,7 @@ class Held:
     stop: Stop | None = None
     ended: bool = False
     left_running: bool = False
+    taken_at: float = field(default_factory=time.monotonic)
 
     def interrupt(self, reason: Stop) -> None:
         """Ends the run as far as possible: cancels an async handler, tells a sync one. Loop thread only."""
@@ -59,6 +61,15 @@ class Leases:
         self._lock = threading.Lock()
         self._held: dict[TaskRef, Held] = {}
         self._starts: set[TaskRef] = set()
+        self._renewed_at = time.monotonic()
+
+    def renewed(self) -> None:
+        """Called once a heartbeat was answered."""
+        self._renewed_at = time.monotonic()
+
+    def seconds_since_renewal(self) -> float:
+        """Seconds since the last heartbeat that was answered."""
+        return time.monotonic() - self._renewed_at
 
     def add(self, held: Held) -> None:
         """Holds a task from now on."""

@@ -69,7 +69,7 @@ async def _call(held: Held, handler: Handler, arguments: tuple[Any, ...], thread
         if handler.is_async:
             return Came(await handler.function(*arguments))
         return await _in_thread(held, partial(handler.function, *arguments), threads)
-    except (KeyboardInterrupt, GeneratorExit):
+    except KeyboardInterrupt:
         raise
     except BaseException as raised:  # SystemExit too: a handler that calls sys.exit must not end the worker
         return Came(raised=raised)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,11 @@ from supaqueue.worker.leases import Held, Leases, Stop
 from supaqueue.worker.registry import Registry
 from supaqueue.worker.run import Ended, run_task, unstarted
 
+_log = logging.getLogger(__name__)
+
+AHEAD_SECONDS = 1.0
+"""How long a task that was claimed ahead may wait for a slot."""
+
 INTERRUPT_SECONDS = 2.0
 """How long an interrupted async handler may clean up, and a sync one take to look at its context."""
 
@@ -29,6 +36,7 @@ class Runner:
     Attributes:
         on_end: told of every end that is to be reported.
         on_free: told when a task is held no longer, without a report.
+        on_crowding: told for how many seconds, at least, tasks had to wait here for a slot.
     """
 
     registry: Registry
@@ -40,6 +48,7 @@ class Runner:
     threads: ThreadPoolExecutor
     on_end: Callable[[Ended], None]
     on_free: Callable[[], None]
+    on_crowding: Callable[[float], None]
     _waiting: deque[Held] = field(default_factory=deque)
     _running: set[Held] = field(default_factory=set)
     _leaving: bool = False
@@ -63,13 +72,23 @@ class Runner:
     def heard(self, answer: HeartbeatAnswer) -> None:
         """Ends the run of a task that is held no longer, or whose job is cancelled."""
         held = self.leases.get(answer.ref)
-        if held is None or held.ended:
+        if held is None or held.ended or held.stop is Stop.LEASE_LOST:
             # Its end is on its way: what the database makes of that is the answer that counts.
             return
         if answer.answer == "lost":
-            self.leases.remove(answer.ref)
+            # Held on until its run ends: a sync handler goes on in its thread, and takes up a slot.
             self.telemetry.emit(lease_lost(held, "heartbeat"))
         self._interrupt(held, Stop.LEASE_LOST if answer.answer == "lost" else Stop.CANCELLED)
+
+    async def hand_back_what_waits(self) -> None:
+        """Hands back tasks that got no slot within a second, for ever: another worker may be idle."""
+        while True:
+            await asyncio.sleep(AHEAD_SECONDS / 4)
+            if self._waiting and time.monotonic() - self._waiting[0].taken_at > AHEAD_SECONDS:
+                self.on_crowding(AHEAD_SECONDS)
+                waiting, self._waiting = self._waiting, deque()
+                for held in waiting:
+                    self._end(held, unstarted(held))
 
     async def leave(self, grace_seconds: float) -> bool:
         """Hands back what waits, lets handlers end within the grace time, then interrupts the rest.
@@ -78,6 +97,13 @@ class Runner:
             Whether every handler ended. Those that did not are reported no more: their leases will run out.
         """
         self._leaving = True
+        if self._waiting or self._running:
+            _log.info(
+                "%d tasks go back, %d handlers have %.0f s to end",
+                len(self._waiting),
+                len(self._running),
+                grace_seconds,
+            )
         for held in list(self._waiting):
             self._interrupt(held, Stop.SHUTDOWN)
         await self._all_ended(grace_seconds)
@@ -86,6 +112,11 @@ class Runner:
         ended = await self._all_ended(INTERRUPT_SECONDS)
         for held in self._running:
             held.let_go()
+            _log.warning(
+                "job %s (%s) has not ended in time: its lease will run out, and another worker runs it again",
+                held.task.job_id,
+                held.task.task_type,
+            )
         return ended
 
     def _start_waiting(self) -> None:

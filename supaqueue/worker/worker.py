@@ -10,14 +10,14 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from supaqueue.contract import FinishAnswer, RegisterWorker
+from supaqueue.contract import FinishAnswer, RegisterWorker, RescuedToFail
 from supaqueue.errors import CallError, ConfigurationError
 from supaqueue.settings import Settings
 from supaqueue.telemetry.hook import Telemetry
 from supaqueue.transport import AsyncRestTransport, RestTransport
 from supaqueue.version import __version__
 from supaqueue.worker.claiming import Claimer, Room
-from supaqueue.worker.facts import finish_event, queue_unavailable
+from supaqueue.worker.facts import finish_event, queue_unavailable, rescued_to_fail
 from supaqueue.worker.finishing import Finisher
 from supaqueue.worker.heartbeat import Heartbeat, Pulse
 from supaqueue.worker.leases import Leases
@@ -114,10 +114,18 @@ class Worker:
         heartbeat.start()
         reporting = asyncio.create_task(self._finisher.run())
         reporting.add_done_callback(self._reporting_ended)  # without reports, work would be done for nothing
+        crowding = asyncio.create_task(runner.hand_back_what_waits())
+        _log.info(
+            "serving queues %s as %s: %s",
+            ", ".join(self.queues),
+            self.worker_id,
+            ", ".join(self.registry.handlers),
+        )
         try:
             await claimer.run()
         finally:
             self._stopping.set()
+            crowding.cancel()
             ended = await runner.leave(self.grace_seconds)
             self._finisher.close()
             await self._report_what_is_known(reporting)
@@ -138,6 +146,7 @@ class Worker:
             threads=self._threads,
             on_end=self._ended,
             on_free=self._freed.set,
+            on_crowding=self._room.ran_at_least,
         )
 
     def _new_claimer(self, transport: AsyncRestTransport, runner: Runner) -> Claimer:
@@ -154,6 +163,7 @@ class Worker:
             stopping=self._stopping,
             freed=self._freed,
             failed=self._call_failed,
+            rescued_to_fail=self._rescued_to_fail,
         )
 
     def _heartbeat(
@@ -170,6 +180,7 @@ class Worker:
             telemetry=self.telemetry,
             loop=loop,
             on_answer=runner.heard,
+            on_renewal=self._freed.set,
             failed=self._call_failed,
         )
 
@@ -195,6 +206,9 @@ class Worker:
         event = finish_event(ended, answer)
         if event is not None:
             self.telemetry.emit(event)
+
+    def _rescued_to_fail(self, task: RescuedToFail) -> None:
+        self.telemetry.emit(rescued_to_fail(task, self.worker_id))
 
     def _reporting_ended(self, _: asyncio.Task[None]) -> None:
         self.stop()

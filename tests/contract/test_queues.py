@@ -40,7 +40,7 @@ def worker(queue_settings: Settings) -> Iterator[RestTransport]:
 
 
 def claim(worker: RestTransport, queue_name: str, want: int = 10) -> tuple[ClaimedTask, ...]:
-    call = ClaimJobTasks(str(uuid4()), "w", (queue_name,), ("bill",), want, 60.0, {})
+    call = ClaimJobTasks(str(uuid4()), "w", (queue_name,), ("bill",), want, 0, 60.0, {})
     return worker.send(call).tasks
 
 

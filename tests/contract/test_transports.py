@@ -26,7 +26,7 @@ Make = Callable[..., Any]
 
 
 def claim(want: int) -> ClaimJobTasks:
-    return ClaimJobTasks(str(uuid4()), "w", ("nothing-here",), ("a",), want, 30.0, {})
+    return ClaimJobTasks(str(uuid4()), "w", ("nothing-here",), ("a",), want, 0, 30.0, {})
 
 
 def test_a_call(make_transport: Make, queue_settings: Settings) -> None:

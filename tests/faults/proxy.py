@@ -39,7 +39,7 @@ class Fault(Enum):
 OWN_ANSWERS = {fault: int(fault.name[-3:]) for fault in Fault if fault.name[-3:].isdigit()}
 
 LOST_DATABASE = {"code": "", "details": None, "hint": None, "message": ""}
-"""What PostgREST 12 makes of an error without an SQLSTATE, such as a connection that ended within a statement."""
+"""What PostgREST 12 makes of an error without an SQLSTATE: the connection ended within the statement."""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class Story:
             queues=(self.queue,),
             task_types=("work",),
             want=want,
+            holding=0,
             lease_seconds=60,
             marks={},
             started=started,

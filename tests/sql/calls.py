@@ -137,6 +137,7 @@ class Worker(Calls):
             "queues": self.queues,
             "task_types": self.task_types,
             "want": want,
+            "holding": 0,
             "lease_seconds": 60,
             "marks": self.marks,
             "started": [],

@@ -30,8 +30,8 @@ LIMIT = 1.3
 CLAIM = """
 explain (analyze, buffers, timing off, summary off, format json)
 insert into pg_temp.replies select claim_job_tasks_v1(
-    request_id => %s, worker_id => %s, queues => %s, task_types => %s, want => %s, lease_seconds => 60,
-    marks => %s, started => '[]', contract_version => 1)
+    request_id => %s, worker_id => %s, queues => %s, task_types => %s, want => %s, holding => 0,
+    lease_seconds => 60, marks => %s, started => '[]', contract_version => 1)
 """
 
 

@@ -30,7 +30,7 @@ REF = TaskRef(new_job_id(), 0, 3)
 EXAMPLES: tuple[Call[Any], ...] = (
     AbandonJobs((REF.job_id,)),
     CancelJobs((REF.job_id,)),
-    ClaimJobTasks("r", "w", ("q",), ("t",), 5, 30.0, {"q": {}}, (REF,)),
+    ClaimJobTasks("r", "w", ("q",), ("t",), 5, 0, 30.0, {"q": {}}, (REF,)),
     ContractVersion(),
     CountJobs(("q",)),
     EnqueueJobs((NewJob("a", {"x": 1}),)),

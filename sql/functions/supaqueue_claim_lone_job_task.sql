@@ -1,0 +1,38 @@
+-- Tasks that lost two leases may be what kills workers: one is leased only to a worker that holds nothing, so that it takes no
+-- other with it. `drain`: one has waited for 30 s, and of the workers that serve it this is the one to make room.
+create or replace function supaqueue_claim_lone_job_task(
+    queues text[], task_types text[], want integer, holding integer, lease interval, request_id uuid, worker_id text,
+    out tasks jsonb, out drain boolean
+)
+language plpgsql volatile
+set search_path from current
+as $$
+declare
+    lone record;
+begin
+    tasks := '[]';
+    drain := false;
+    select t.job_id, t.task_number, t.queue, t.task_type, t.run_at into lone
+    from unnest(queues) as q (queue)
+    cross join lateral (
+        select * from job_tasks b
+        where b.queue = q.queue and b.status = 'pending' and b.position is not null and b.lost_leases >= 2
+            and b.task_type = any (task_types)
+        order by b.position limit 1
+    ) as t
+    order by t.position limit 1;
+    if not found then
+        return;
+    end if;
+    if holding = 0 and want > 0 then
+        select l.tasks into tasks
+        from supaqueue_lease_job_tasks(array[lone.job_id], array[lone.task_number], lease, request_id, worker_id) as l;
+    elsif holding > 0 and lone.run_at < clock_timestamp() - interval '30 seconds' then
+        select supaqueue_claim_lone_job_task.worker_id = w.worker_id into drain
+        from job_workers w
+        where w.stopped_at is null and w.last_seen_at > clock_timestamp() - interval '1 minute'
+            and lone.queue = any (w.queues) and lone.task_type = any (w.task_types)
+        order by md5(w.worker_id || lone.job_id::text) limit 1;
+        drain := coalesce(drain, false);
+    end if;
+end $$;
