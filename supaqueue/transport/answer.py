@@ -13,6 +13,9 @@ import httpx
 
 _CODE = re.compile(r"[0-9A-Z]{5}|PGRST\w{1,6}")
 
+NO_SQLSTATE = ""
+"""The code that PostgREST 12 gives, with status 400, where its connection ended within the statement."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
@@ -37,7 +40,7 @@ def read_error(response: httpx.Response) -> ErrorBody:
         return ErrorBody(None, "", "", "")
     code = body.get("code")
     return ErrorBody(
-        code if isinstance(code, str) and _CODE.fullmatch(code) else None,
+        code if isinstance(code, str) and (code == NO_SQLSTATE or _CODE.fullmatch(code)) else None,
         *(str(body.get(name) or "") for name in ("message", "details", "hint")),
     )
 

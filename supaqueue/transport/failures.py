@@ -100,7 +100,7 @@ def unreadable(settings: Settings, *, is_json: bool) -> Failure:
 
 
 def server_failed(status: int, code: str | None, at_least: float, settings: Settings) -> Failure:
-    """Any 5xx that does not say that it changed nothing."""
+    """Any 5xx that does not say that it changed nothing; or Postgres ended within the statement."""
     cause = f"HTTP {status}" + (f", code {code}" if code else "")
     paused = ". The project is paused: restore it in the dashboard" if status == 540 else ""
     return Failure(

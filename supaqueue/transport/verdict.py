@@ -5,7 +5,7 @@ nothing was sent: refused, no such host, no connection      no         again
 sent, no answer                                             unknown    again
 57014, 40P01, 55P03, 40001, PGRST002, PGRST003              no         again, whatever the status
 429                                                         no         again, as asked
-408, every other 5xx                                        unknown    again
+408, every other 5xx, an empty code                         unknown    again
 2xx with the function's answer                              yes        answered
 2xx with a page of HTML                                     no         EndpointNotFound
 2xx with anything else                                      unknown    QueueUnavailable
@@ -29,7 +29,7 @@ import httpx
 from supaqueue.contract import Call
 from supaqueue.settings import Settings
 from supaqueue.transport import failures
-from supaqueue.transport.answer import ErrorBody, is_html, read_error, retry_after_seconds
+from supaqueue.transport.answer import NO_SQLSTATE, ErrorBody, is_html, read_error, retry_after_seconds
 from supaqueue.transport.failures import Failure
 
 Reply = TypeVar("Reply")
@@ -54,7 +54,7 @@ def judge(
     if got.is_success:
         return _judge_success(got, call, settings)
     error = read_error(got)
-    failure = _judge_by_code(got, error) or _judge_by_status(got, error, call, settings)
+    failure = _judge_by_code(got, error, settings) or _judge_by_status(got, error, call, settings)
     return failure.answered_with(got.status_code, error.code)
 
 
@@ -73,10 +73,12 @@ def _judge_success(
         return failure.answered_with(response.status_code, None)
 
 
-def _judge_by_code(response: httpx.Response, error: ErrorBody) -> Failure | None:
+def _judge_by_code(response: httpx.Response, error: ErrorBody, settings: Settings) -> Failure | None:
     """Codes that mean the same whatever the status is."""
     if error.code in failures.TRANSIENT_CODES:
         return failures.rolled_back(error.code, retry_after_seconds(response))
+    if error.code == NO_SQLSTATE:
+        return failures.server_failed(response.status_code, None, 0.0, settings)
     if error.code == "25006":
         return failures.read_only()
     return None

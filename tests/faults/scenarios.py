@@ -84,9 +84,9 @@ class Story:
         assert len(claimed.tasks) == want
         return claimed.tasks
 
-    def finish(self, *tasks: FinishedTask) -> FinishJobTasks:
+    def finish(self, *tasks: FinishedTask, worker: str | None = None) -> FinishJobTasks:
         """A finish that was not sent yet."""
-        return FinishJobTasks(worker_id=self.worker, tasks=tasks)
+        return FinishJobTasks(worker_id=worker or self.worker, tasks=tasks)
 
     def heartbeat(self, tasks: tuple[TaskRef, ...], started: tuple[TaskRef, ...] = ()) -> HeartbeatJobTasks:
         """A heartbeat that was not sent yet."""

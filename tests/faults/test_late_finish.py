@@ -58,7 +58,8 @@ def test_original_held_until_another_worker_has_the_task_is_lost(
     assert [[outcome(answer) for answer in answers] for answers in late] == [[("lost", None)]]
     assert read_state(database, story.job_ids, story.names) == before
 
-    direct.send(story.finish(FinishedTask(second, "done", result="second worker's")))
+    done = FinishedTask(second, "done", result="second worker's")
+    direct.send(story.finish(done, worker=story.other_worker))
     assert direct.send(finish)[0].answer == "lost"
     assert read_state(database, story.job_ids, story.names)["job_tasks"][0]["result"] == "second worker's"
 
@@ -94,7 +95,8 @@ def test_repeat_after_the_next_claim_is_answered_as_first(
     first = direct.send(finish)
     again = story.claimed(1, worker=story.other_worker)[0].ref
     if then_finished:
-        direct.send(story.finish(FinishedTask(again, "done", result="second")))
+        done = FinishedTask(again, "done", result="second")
+        assert direct.send(story.finish(done, worker=story.other_worker))[0].answer == "recorded"
     before = read_state(database, story.job_ids, story.names)
     assert [outcome(answer) for answer in direct.send(finish)] == [outcome(answer) for answer in first]
     assert read_state(database, story.job_ids, story.names) == before

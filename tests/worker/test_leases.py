@@ -27,7 +27,9 @@ def take_over(database: psycopg.Connection[Any], queue: OwnQueue, job_id: str) -
             [job_id],
         )
         row = database.execute(
-            "select claim_job_tasks_v1(%s, 'another', %s, array['wait'], 1, 60, %s, %s, 1)",
+            "select claim_job_tasks_v1(request_id => %s, worker_id => 'another', queues => %s,"
+            " task_types => array['wait'], want => 1, holding => 0, lease_seconds => 60, marks => %s,"
+            " started => %s, contract_version => 1)",
             [str(uuid4()), [queue.name], Jsonb({}), Jsonb([])],
         ).fetchone()
     assert row is not None
