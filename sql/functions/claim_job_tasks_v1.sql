@@ -103,6 +103,13 @@ begin
             'leased', to_jsonb(leased))));
     end loop;
 
+    if tasks = '[]' and not lone.drain then
+        -- Once more: what was rescued just now may have lost its second lease.
+        select * into lone from supaqueue_claim_lone_job_task(queues, coalesce(open_types, '{}'), remaining, holding,
+            make_interval(secs => lease_seconds), request_id, worker_id);
+        tasks := lone.tasks;
+    end if;
+
     if tasks = '[]' and failed = '[]' and started = '[]' then
         -- Nothing was told that losing this in a crash would undo: no need to wait for the disk.
         perform set_config('synchronous_commit', 'off', true);

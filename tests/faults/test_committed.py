@@ -17,7 +17,6 @@ from tests.faults.scenarios import Story
 from tests.worker.waiting import until
 
 FUNCTION = EnqueueJobs.function
-NOT_YET = pytest.mark.xfail(strict=True, reason="the transport takes it for a refusal that changed nothing")
 
 
 def failing_enqueue(story: Story, settings: Settings, budget_seconds: float = 0.8) -> CallError:
@@ -72,7 +71,7 @@ def test_throttled_throughout(
         (Fault.DROP_ANSWER, 1),
         (Fault.STALL_ANSWER, 1),
         (Fault.CUT_ANSWER, 1),
-        pytest.param(Fault.LOSE_DATABASE, 1, marks=NOT_YET),
+        (Fault.LOSE_DATABASE, 1),
     ],
     ids=lambda value: value.name.lower() if isinstance(value, Fault) else str(value),
 )

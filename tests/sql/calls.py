@@ -79,20 +79,36 @@ class Calls:
         tasks: Sequence[Row],
         started: Sequence[Row] = (),
         lease_seconds: float = 60,
-        worker_id: str = "worker",
+        worker_id: str | None = None,
     ) -> list[Row]:
+        """Renew leases, by default as the worker that has or had them."""
         reply = self.call(
             "heartbeat_job_tasks_v1",
-            worker_id=worker_id,
+            worker_id=worker_id or self.holder([*tasks, *started]),
             tasks=leases(tasks),
             started=leases(started),
             lease_seconds=lease_seconds,
         )
         return list(reply["tasks"])
 
-    def finish(self, tasks: Sequence[Row], worker_id: str = "worker") -> list[Row]:
-        """Finish; `tasks` are endings."""
+    def finish(self, tasks: Sequence[Row], worker_id: str | None = None) -> list[Row]:
+        """Finish; `tasks` are endings, by default reported by the worker that has or had the leases."""
+        worker_id = worker_id or self.holder(tasks)
         return list(self.call("finish_job_tasks_v1", worker_id=worker_id, tasks=list(tasks)))
+
+    def holder(self, tasks: Sequence[Row]) -> str:
+        """The worker that has or had the lease of the first of these."""
+        if not tasks:
+            return "worker"
+        return str(
+            self.value(
+                "select coalesce((select worker_id from job_task_attempts where job_id = %(job_id)s"
+                " and task_number = %(task_number)s and lease_token = %(lease_token)s),"
+                " (select worker_id from job_tasks where job_id = %(job_id)s"
+                " and task_number = %(task_number)s), 'worker')",
+                tasks[0],
+            )
+        )
 
     def cancel(self, *job_ids: str) -> list[str]:
         return answers(self.call("cancel_jobs_v1", job_ids=list(job_ids)))
