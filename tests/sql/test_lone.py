@@ -71,7 +71,7 @@ def test_one_worker_drains_for_it_after_thirty_seconds(
 
 
 def test_neighbours_of_a_task_that_kills_are_safe(calls: Calls, open_worker: OpenWorker) -> None:
-    """Sixteen tasks, of which one kills its worker whenever it runs; default attempts: only that one fails."""
+    """Sixteen tasks with default attempts; one kills its worker whenever it runs: only that one fails."""
     job_ids = calls.enqueue_new("q", 16)
     poison = job_ids[7]
     while any(calls.job(job_id)["finished_at"] is None for job_id in job_ids):
