@@ -18,6 +18,9 @@ def is_transient(error: psycopg.Error) -> bool:
         return error.diag.message_primary in _CATALOGUE_RACES
     if isinstance(error, psycopg.errors.UniqueViolation):
         return error.diag.schema_name == "pg_catalog"
+    if isinstance(error, psycopg.errors.DuplicateObject):
+        # Roles are everybody's: another session created it after this one had looked.
+        return (error.diag.message_primary or "").startswith("role ")
     return isinstance(
         error,
         psycopg.errors.LockNotAvailable
