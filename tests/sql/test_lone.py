@@ -138,9 +138,12 @@ def test_no_queue_waits_behind_another(calls: Calls, open_worker: OpenWorker) ->
 def test_a_lease_is_its_workers_alone(calls: Calls, open_worker: OpenWorker) -> None:
     """After a restore from backup two workers may hold the same token of a task."""
     worker = open_worker(queues=["q"])
-    calls.enqueue_new("q")
+    (job_id,) = calls.enqueue_new("q")
     held = worker.claim()
-    assert answers(calls.heartbeat(held, worker_id="before-the-restore")) == ["lost"]
+    before = calls.task(job_id)
+    assert answers(calls.heartbeat(held, started=held, worker_id="before-the-restore")) == ["lost"]
     assert answers(calls.finish(endings(held, "fail"), worker_id="before-the-restore")) == ["lost"]
+    assert calls.task(job_id) == before
     assert answers(calls.finish(endings(held, "done"), worker_id=worker.worker_id)) == ["recorded"]
     assert answers(calls.finish(endings(held, "fail"), worker_id="before-the-restore")) == ["lost"]
+    assert calls.status(job_id) == "completed"

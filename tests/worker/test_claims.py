@@ -85,6 +85,26 @@ def test_long_handlers_get_no_task_ahead_of_time(queue: OwnQueue, registry: Regi
     assert held == job_ids[:2]
 
 
+def test_what_was_claimed_ahead_and_waits_goes_back(queue: OwnQueue, registry: Registry) -> None:
+    """Short tasks make a worker claim ahead; behind a long one that must not keep the others from elsewhere."""
+    release = threading.Event()
+    registry.task("short")(lambda: None)
+    registry.task("long")(lambda: release.wait(60))
+    queue.client.enqueue_many([{"task_type": "short", "queue": queue.name}] * 200)
+    with queue.worker(registry, concurrency=1, lease_seconds=60.0):
+        until(
+            lambda: {c.status for c in queue.client.stats(queue.name).counts} == {"completed"}, "short tasks"
+        )
+        answers = queue.client.enqueue_many([{"task_type": "long", "queue": queue.name}] * 5)
+        waiting = [answer.job_id for answer in answers[1:]]
+        until(lambda: any(queue.outcomes(job_id) for job_id in waiting), "a task to go back", seconds=15)
+        until(lambda: {queue.task(job_id).status for job_id in waiting} == {"pending"}, "all to go back")
+        assert {outcome for job_id in waiting for outcome in queue.outcomes(job_id)} == {"not_started"}
+        assert {queue.task(job_id).attempts for job_id in waiting} == {0}
+        release.set()
+        assert {queue.ended(answer.job_id).status for answer in answers} == {"completed"}
+
+
 def test_idle_worker_asks_at_most_five_times_a_second(
     queue: OwnQueue, registry: Registry, proxy: FaultProxy, settings_through_proxy: Settings
 ) -> None:
