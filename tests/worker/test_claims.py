@@ -86,7 +86,7 @@ def test_long_handlers_get_no_task_ahead_of_time(queue: OwnQueue, registry: Regi
 
 
 def test_what_was_claimed_ahead_and_waits_goes_back(queue: OwnQueue, registry: Registry) -> None:
-    """Short tasks make a worker claim ahead; behind a long one that must not keep the others from elsewhere."""
+    """Short tasks make a worker claim ahead; behind a long one that must not keep them from another."""
     release = threading.Event()
     registry.task("short")(lambda: None)
     registry.task("long")(lambda: release.wait(60))
