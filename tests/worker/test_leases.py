@@ -10,11 +10,15 @@ from uuid import uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from supaqueue.telemetry.events import JobSucceeded, LeaseLost, WorkerStalled
+from supaqueue.contract import ClaimJobTasks, HeartbeatJobTasks
+from supaqueue.settings import Settings
+from supaqueue.telemetry.events import JobFailed, JobSucceeded, LeaseLost, WorkerStalled
 from supaqueue.worker import Context, Registry
+from tests.faults.proxy import Fault, FaultProxy
 from tests.worker.running import OwnQueue
 from tests.worker.waiting import until
 
+EXPIRED = "select lease_expires_at < clock_timestamp() from job_tasks where job_id = %s"
 LEASE_AGE = "select clock_timestamp() > claimed_at + interval '5 seconds' from job_tasks where job_id = %s"
 
 
@@ -147,3 +151,67 @@ def test_lost_lease_of_a_job_that_was_cancelled_before_is_told_once(
         until(lambda: running.events.of(LeaseLost), "the lost lease")
         release.set()
     assert [event.where for event in running.events.of(LeaseLost)] == ["heartbeat"]
+
+
+def test_worker_renews_before_it_claims_after_an_outage(
+    queue: OwnQueue,
+    registry: Registry,
+    database: psycopg.Connection[Any],
+    proxy: FaultProxy,
+    settings_through_proxy: Settings,
+) -> None:
+    """A claim rescues whatever has expired: made before the heartbeat it would take the worker's own task."""
+    release, inside = threading.Event(), threading.Event()
+
+    @registry.task("wait")
+    def wait() -> None:
+        inside.set()
+        release.wait(70)  # longer than the test waits for anything
+
+    job_id = queue.enqueue("wait")
+    with queue.worker(registry, settings=settings_through_proxy, lease_seconds=2.0) as running:
+        assert inside.wait(30)
+        proxy.expect_always(HeartbeatJobTasks.function, Fault.ANSWER_503)
+        until(lambda: database.execute(EXPIRED, [job_id]).fetchone() == (True,), "the lease to run out")
+        claims = proxy.seen[ClaimJobTasks.function]
+        later = queue.enqueue("wait")
+        beats = proxy.seen[HeartbeatJobTasks.function]
+        until(lambda: proxy.seen[HeartbeatJobTasks.function] > beats + 1, "two heartbeats that fail")
+        assert proxy.seen[ClaimJobTasks.function] == claims
+        proxy.expect(HeartbeatJobTasks.function)
+        until(lambda: queue.task(later).status == "processing", "the next claim, after the renewal")
+        release.set()
+        assert queue.ended(job_id).status == "completed"
+    assert queue.outcomes(job_id) == ["done"]
+    assert running.events.of(LeaseLost) == []
+
+
+def test_task_that_a_rescue_fails_is_told_to_telemetry(
+    queue: OwnQueue, registry: Registry, database: psycopg.Connection[Any]
+) -> None:
+    @registry.task("wait")
+    async def wait() -> None:
+        raise AssertionError("its only attempt was spent by the worker that died")
+
+    job_id = queue.enqueue("wait", max_attempts=1)
+    row = database.execute(
+        "select claim_job_tasks_v1(request_id => %s, worker_id => 'dead', queues => %s,"
+        " task_types => array['wait'], want => 1, holding => 0, lease_seconds => 1, marks => %s,"
+        " started => %s, contract_version => 1)",
+        [str(uuid4()), [queue.name], Jsonb({}), Jsonb([])],
+    ).fetchone()
+    assert row is not None
+    [task] = row[0]["tasks"]
+    start = [{key: task[key] for key in ("job_id", "task_number", "lease_token")}]
+    database.execute(
+        "select heartbeat_job_tasks_v1(worker_id => 'dead', tasks => %s, started => %s, lease_seconds => 1,"
+        " contract_version => 1)",
+        [Jsonb(start), Jsonb(start)],
+    )
+    with queue.worker(registry) as running:
+        [failed] = until(lambda: running.events.of(JobFailed), "the rescue to be told")
+        assert (failed.job_id, failed.task_type, failed.queue) == (job_id, "wait", queue.name)
+        assert (failed.error_type, failed.attempt) == ("LeaseLost", 1)
+        assert failed.worker_id == running.worker.worker_id
+    assert queue.task(job_id).status == "failed"
+    assert len(running.events.of(JobFailed)) == 1
