@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 
@@ -28,3 +29,34 @@ class AbandonAnswer:
 
     job_id: str
     answer: Literal["abandoned", "cancelled", "started"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayAnswer:
+    """`replayed`, now or before; `not_failed`: not under that lease; `unknown`: there is no such task."""
+
+    job_id: str
+    task_number: int
+    lease_token: int
+    answer: Literal["replayed", "not_failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class DropAnswer:
+    """`dropped`, now or before; `unfinished`: another task of its job goes on; else as for a replay."""
+
+    job_id: str
+    task_number: int
+    lease_token: int
+    answer: Literal["dropped", "not_failed", "unfinished", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePause:
+    """A queue, and whether it is paused; `paused_until` is None if only a resume ends the pause."""
+
+    queue: str
+    paused: bool
+    paused_until: datetime | None = None
+    paused_by: str | None = None
+    reason: str | None = None

@@ -37,7 +37,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a worker runs. `payload` and `history` (the last 20 leases) are read only if asked for."""
+    """What a worker runs. `payload`, `checkpoint` and `history` (20 leases at most) are read if asked for.
+
+    `parked`: it failed because its payload does not fit its handler; no attempt was spent on it.
+    """
 
     task_number: int
     task_type: str
@@ -52,8 +55,30 @@ class Task:
     last_heartbeat: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    timeout_seconds: float | None = None
+    deadline_at: datetime | None = None
+    parked: bool = False
+    progress_percent: float | None = None
+    progress_message: str | None = None
     payload: SkipValidation[JsonValue] = None
+    checkpoint: SkipValidation[JsonValue] = None
     history: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A task that failed. `lease_token` says under which lease: replay and drop ask for it."""
+
+    job_id: str
+    task_number: int
+    lease_token: int
+    queue: str
+    task_type: str
+    error: SkipValidation[JsonValue]
+    parked: bool
+    attempts: int
+    lost_leases: int
+    failed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

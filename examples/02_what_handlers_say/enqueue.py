@@ -8,7 +8,7 @@ from supaqueue import AsyncQueue
 async def main() -> None:
     async with AsyncQueue() as queue:
         for number in (-1, 0, 1, 2, 3):
-            enqueued = await queue.enqueue("fetch_report", number, retry_delay=0.5)
+            enqueued = await queue.enqueue("fetch_report", number, backoff=0.5)
             job = await queue.wait(enqueued.job_id, timeout=20)
             print(number, job.status, job.result or job.error)
 

@@ -14,6 +14,8 @@ with counted as (
 ), leased as (
     select t.*, t.status in ('claimed', 'processing') as is_leased,
         t.status in ('completed', 'failed', 'cancelled') as is_ended,
+        -- The last 20 leases are kept.
+        t.lease_token - (t.status in ('claimed', 'processing'))::integer <= 20 as has_all,
         e.leases, e.numbered, e.distinct_numbers, e.last_number, e.last_token, e.lost, e.terminal, e.terminal_as_task
     from job_tasks t
     join (
@@ -21,8 +23,11 @@ with counted as (
             count(distinct a.attempt) as distinct_numbers, coalesce(max(a.attempt), 0) as last_number,
             coalesce(max(a.lease_token), 0) as last_token,
             count(a.job_id) filter (where a.outcome = 'lease_lost') as lost,
-            count(a.job_id) filter (where a.status_after <> 'pending') as terminal,
-            count(a.job_id) filter (where a.status_after <> 'pending' and a.status_after = t.status) as terminal_as_task
+            -- A replay undid the end before it.
+            count(a.job_id) filter (where a.status_after <> 'pending'
+                and a.lease_token > coalesce(t.replayed_lease_token, -1)) as terminal,
+            count(a.job_id) filter (where a.status_after <> 'pending' and a.status_after = t.status
+                and a.lease_token > coalesce(t.replayed_lease_token, -1)) as terminal_as_task
         from job_tasks t left join job_task_attempts a using (job_id, task_number)
         group by t.job_id, t.task_number
     ) as e using (job_id, task_number)
@@ -66,21 +71,25 @@ with counted as (
     (13, 'no two tasks have the same position',
         array(select (array_agg(job_id))[1] from job_tasks where position is not null
             group by position having count(*) > 1)),
-    (14, 'a completed or failed task has one terminal attempt, a cancelled one has one or was waiting',
-        array(select job_id from leased where is_ended
-            and (terminal <> terminal_as_task or terminal not between (status <> 'cancelled')::integer and 1))),
+    (14, 'an ended task has one terminal attempt, or was waiting until it was cancelled or its deadline passed',
+        array(select job_id from leased where is_ended and (terminal <> terminal_as_task or terminal > 1
+            or terminal = 0 and status <> 'cancelled' and (status, error ->> 'type') <> ('failed', 'DeadlineExceeded')))),
     (15, 'an unfinished task has no terminal attempt',
         array(select job_id from leased where not is_ended and terminal > 0)),
     (16, 'no attempt is counted twice or left out',
         array(select job_id from leased
-            where numbered <> distinct_numbers or attempts <> numbered or attempts <> last_number)),
+            where numbered <> distinct_numbers
+                or has_all and (attempts <> numbered or attempts <> last_number) or attempts < last_number)),
     (17, 'no task has more attempts than it may',
         array(select job_id from leased where attempts > max_attempts)),
     (18, 'each lease but the present one has ended, and once',
-        array(select job_id from leased where leases <> lease_token - is_leased::integer
+        array(select job_id from leased where leases <> least(20, lease_token - is_leased::integer)
             or last_token > lease_token - is_leased::integer)),
-    (19, 'each task''s lost_leases is the number of leases that it lost',
-        array(select job_id from leased where lost_leases <> lost))
+    (19, 'each task''s lost_leases is the number of leases that it lost, or less after a replay',
+        array(select job_id from leased where has_all
+            and (lost_leases > lost or lost_leases < lost and replayed_lease_token is null))),
+    (20, 'a task that waits or runs has a deadline that lay ahead when it began to, and is not parked',
+        array(select job_id from leased where not is_ended and (parked or deadline_at < claimed_at)))
 )
 select case when broken = '{}' then 'PASS' else 'FAIL' end as verdict, name as "check", cardinality(broken) as broken,
     broken[1] as example_job_id

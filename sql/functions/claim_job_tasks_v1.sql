@@ -1,8 +1,8 @@
 -- Leases up to `want` tasks to a worker and answers them with their payloads. A repeat of a request is answered with those of
 -- its tasks that are still held; job_claims' unique index makes a repeat that overtakes wait for the original, or the original
 -- for the repeat. `marks` is what the last answer said, per queue, and means nothing to the worker. Every claim also rescues
--- tasks whose worker died (`failed`: those of them that this was the end of) and promotes due ones. A task that lost two leases
--- is claimed alone: `alone` says that the worker must claim nothing until it has ended, `drain` that it must first end what it
+-- tasks whose worker died, fails those whose deadline passed (`failed`: what this was the end of) and promotes due ones, also of
+-- a paused queue, from which it leases nothing (`paused`). A task that lost two leases is claimed alone: `alone` says that the worker must claim nothing until it has ended, `drain` that it must first end what it
 -- holds.
 -- Planner settings, here and in the other calls: a session keeps its plans for long, maybe from when the tables were empty or
 -- had no statistics. What is looked up is looked up by an index, whatever the planner believes; one plan fits all arguments,
@@ -34,6 +34,7 @@ declare
     ready job_claim_mark;
     due job_claim_mark;
     leased job_claim_mark;
+    deadline job_claim_mark;
     claimed record;
     tasks jsonb := '[]';
     remaining integer := want;
@@ -41,6 +42,8 @@ declare
     bytes_left bigint := 4194304;
     lone record;
     rescued record;
+    expired record;
+    open_queues text[];
     failed jsonb := '[]';
     any_more boolean := false;
     new_marks jsonb := '{}';
@@ -60,11 +63,12 @@ begin
     perform supaqueue_start_job_tasks(started, worker_id);
 
     select array_agg(t order by t) into open_types from unnest(task_types) as t where queue_is_open(t);
+    select array_agg(q) into open_queues from unnest(queues) as q where not supaqueue_queue_is_paused(q);
     types_key := md5(coalesce(open_types, '{}')::text);
     xmin := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
     began_us := supaqueue_microseconds(clock_timestamp());
 
-    select * into lone from supaqueue_claim_lone_job_task(queues, coalesce(open_types, '{}'), want, holding,
+    select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), coalesce(open_types, '{}'), want, holding,
         make_interval(secs => lease_seconds), request_id, worker_id);
     tasks := lone.tasks;
     if tasks <> '[]' or lone.drain then
@@ -85,11 +89,14 @@ begin
         select * into rescued
         from supaqueue_rescue_job_tasks(queue_name, supaqueue_read_mark(given, 'leased'), xmin, number);
         leased := rescued.mark;
-        failed := failed || rescued.failed;
+        select * into expired
+        from supaqueue_expire_job_tasks(queue_name, supaqueue_read_mark(given, 'deadline'), xmin, number);
+        deadline := expired.mark;
+        failed := failed || rescued.failed || expired.failed;
         due := supaqueue_promote_due_job_tasks(queue_name, supaqueue_read_mark(given, 'due'), xmin, number);
         ready := case when given ->> 'types' = types_key then supaqueue_read_mark(given, 'ready') end;
         any_more := any_more or due.at < began_us;
-        if remaining > 0 and bytes_left > 0 and open_types is not null then
+        if remaining > 0 and bytes_left > 0 and open_types is not null and queue_name = any (open_queues) then
             select * into claimed from supaqueue_claim_ready_job_tasks(queue_name, open_types, remaining,
                 make_interval(secs => lease_seconds), request_id, worker_id, ready, bytes_left, xmin, number);
             ready := claimed.mark;
@@ -100,12 +107,12 @@ begin
         end if;
         new_marks := new_marks || jsonb_build_object(queue_name, jsonb_strip_nulls(jsonb_build_object(
             'server', server_key, 'types', types_key, 'ready', to_jsonb(ready), 'due', to_jsonb(due),
-            'leased', to_jsonb(leased))));
+            'leased', to_jsonb(leased), 'deadline', to_jsonb(deadline))));
     end loop;
 
     if tasks = '[]' and not lone.drain then
         -- Once more: what was rescued just now may have lost its second lease.
-        select * into lone from supaqueue_claim_lone_job_task(queues, coalesce(open_types, '{}'), remaining, holding,
+        select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), coalesce(open_types, '{}'), remaining, holding,
             make_interval(secs => lease_seconds), request_id, worker_id);
         tasks := lone.tasks;
     end if;
@@ -115,5 +122,7 @@ begin
         perform set_config('synchronous_commit', 'off', true);
     end if;
     return jsonb_build_object('tasks', tasks, 'marks', new_marks, 'alone', lone.tasks <> '[]', 'drain', lone.drain,
-        'failed', failed, 'more', any_more, 'wait_seconds', case when not any_more then supaqueue_seconds_to_next_due(queues) end);
+        'failed', failed, 'more', any_more,
+        'wait_seconds', case when not any_more then supaqueue_seconds_to_next_due(queues) end,
+        'paused', (select coalesce(jsonb_agg(q), '[]') from unnest(queues) as q where q <> all (coalesce(open_queues, '{}'))));
 end $$;

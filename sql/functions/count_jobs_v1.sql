@@ -1,5 +1,5 @@
 -- Counts tasks of purpose run per queue, task type and status; with the age of the oldest task that could run now, the workers
--- seen within the last two minutes, and what waits although no such worker serves it.
+-- seen within the last two minutes, what waits although no such worker serves it, and which queues are paused.
 create or replace function count_jobs_v1(queues text[], contract_version integer) returns jsonb
 language plpgsql stable security definer
 set search_path from current
@@ -31,6 +31,9 @@ begin
                 'tasks', c.tasks) order by c.queue, c.task_type)
                 from counted c
                 where c.status = 'pending' and not exists (
-                    select from alive w where c.queue = any (w.queues) and c.task_type = any (w.task_types))), '[]'))
+                    select from alive w where c.queue = any (w.queues) and c.task_type = any (w.task_types))), '[]'),
+            'paused', coalesce((select jsonb_agg(supaqueue_paused_queue(q) order by q.queue) from job_queues q
+                where (count_jobs_v1.queues is null or q.queue = any (count_jobs_v1.queues))
+                    and q.paused_until > clock_timestamp()), '[]'))
     );
 end $$;

@@ -15,6 +15,7 @@ begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_endings(tasks);
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(tasks) as e));
+    perform supaqueue_record_progress(tasks, worker_id);
     perform supaqueue_end_leases(tasks, worker_id);
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'task_number', g.task_number,

@@ -1,5 +1,6 @@
 -- Renews leases and says that a worker is alive. Fenced and repeatable: per task `held`, `cancel` (held, and its job's cancel
--- was asked for) or `lost`. An expired lease that nobody took over is held again. `started`: tasks whose handlers have begun.
+-- was asked for) or `lost`. An expired lease that nobody took over is held again, but none for long after its task's timeout.
+-- `started`: tasks whose handlers have begun. A row of `tasks` may bring `progress`: (number, percent, message, checkpoint).
 create or replace function heartbeat_job_tasks_v1(
     worker_id text, tasks jsonb, started jsonb, lease_seconds double precision, contract_version integer
 ) returns jsonb
@@ -18,12 +19,14 @@ declare
 begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_lease(lease_seconds);
-    perform supaqueue_check_leases('tasks', tasks);
+    perform supaqueue_check_progress(tasks);
     perform supaqueue_check_leases('started', started);
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(tasks || started) as e));
     perform supaqueue_start_job_tasks(started, worker_id);
+    perform supaqueue_record_progress(tasks, worker_id);
     at_once := clock_timestamp();
-    update job_tasks t set last_heartbeat = at_once, lease_expires_at = at_once + make_interval(secs => lease_seconds)
+    update job_tasks t set last_heartbeat = at_once, lease_expires_at = supaqueue_lease_end(
+        at_once + make_interval(secs => lease_seconds), at_once, t.started_at, t.timeout, t.deadline_at)
     from jsonb_to_recordset(tasks) as g (job_id uuid, task_number smallint, lease_token bigint)
     cross join lateral (
         select b.ctid as place, b.status, b.lease_token, b.worker_id from job_tasks b

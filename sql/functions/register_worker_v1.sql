@@ -1,5 +1,5 @@
 -- Says what a worker serves, and that it is alive or has stopped. Called at the start, every minute or so, and at the end;
--- each call also drops a bounded number of claims too old to be repeated.
+-- each call also drops a bounded number of claims too old to be repeated, and of changes older than 90 days.
 create or replace function register_worker_v1(worker jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -21,5 +21,8 @@ begin
     delete from job_claims where request_id in (
         select request_id from job_claims where claimed_at < clock_timestamp() - interval '2 hours'
         order by claimed_at limit 50000 for update skip locked);
+    delete from job_changes where request_id in (
+        select request_id from job_changes where changed_at < clock_timestamp() - interval '90 days'
+        order by changed_at limit 1000 for update skip locked);
     return jsonb_build_object('worker_id', worker ->> 'worker_id');
 end $$;

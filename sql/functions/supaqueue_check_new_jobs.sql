@@ -10,7 +10,9 @@ begin
     perform supaqueue_check_rows('jobs[%s]', new_jobs,
         '{"job_id": "a UUID", "queue": "1 to 200 characters", "task_type": "1 to 200 characters", "payload": "JSON",
           "run_at": "a string", "delay_seconds": "a number", "max_attempts": "1 to 1000",
-          "retry_delay_seconds": "a number", "tags": "an array of names"}',
+          "retry_delay_seconds": "a number", "retry_factor": "a number", "retry_max_delay_seconds": "a number",
+          "retry_jitter": "a boolean", "timeout_seconds": "a number", "deadline_at": "a string",
+          "deadline_seconds": "a number", "tags": "an array of names"}',
         array['job_id', 'queue', 'task_type']);
     if jsonb_array_length(new_jobs) > 10000 then
         raise exception using errcode = 'SQ003', message = 'jobs: expected at most 10000 in one call';
@@ -25,10 +27,15 @@ begin
             then 'delay_seconds: expected none together with run_at'
         when (element ->> 'delay_seconds')::numeric not between 0 and 3153600000
             then 'delay_seconds: expected 0 to 3153600000'
-        when (element ->> 'retry_delay_seconds')::numeric not between 0 and 2592000
-            then 'retry_delay_seconds: expected 0 to 2592000'
+        when not supaqueue_is_moment(element ->> 'deadline_at')
+            then 'deadline_at: expected a moment, like 2030-01-31T12:00:00Z'
+        when element ->> 'deadline_at' is not null and element ->> 'deadline_seconds' is not null
+            then 'deadline_seconds: expected none together with deadline_at'
+        when (element ->> 'deadline_at')::timestamptz <= (element ->> 'run_at')::timestamptz
+            then 'deadline_at: expected a moment after run_at'
         when jsonb_typeof(element -> 'tags') = 'array' and jsonb_array_length(element -> 'tags') > 100
-            then 'tags: expected at most 100' end as problem) as c
+            then 'tags: expected at most 100'
+        else supaqueue_retry_problem(element) end as problem) as c
     where c.problem is not null limit 1;
     if found then
         raise exception using errcode = 'SQ003', message = format('jobs[%s].%s', refused.place, refused.problem);

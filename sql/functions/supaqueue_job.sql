@@ -1,4 +1,4 @@
--- A job as readers see it, with its tasks; payloads and attempts only if asked for.
+-- A job as readers see it, with its tasks; payloads (with checkpoints) and attempts only if asked for.
 create or replace function supaqueue_job(j jobs, with_payload boolean, with_attempts boolean) returns jsonb
 language sql stable
 set search_path from current
@@ -8,9 +8,11 @@ as $$
         'cancel_requested', (j).cancel_requested_at is not null, 'tasks', coalesce((
             select jsonb_agg(jsonb_build_object('task_number', t.task_number, 'task_type', t.task_type, 'status', t.status,
                 'result', t.result, 'error', t.error, 'attempts', t.attempts, 'max_attempts', t.max_attempts,
-                'lost_leases', t.lost_leases, 'run_at', t.run_at, 'worker_id', t.worker_id,
+                'lost_leases', t.lost_leases, 'run_at', t.run_at,
+                'timeout_seconds', extract(epoch from t.timeout), 'deadline_at', t.deadline_at, 'parked', t.parked,
+                'progress_percent', t.progress_percent, 'progress_message', t.progress_message, 'worker_id', t.worker_id,
                 'last_heartbeat', t.last_heartbeat, 'started_at', t.started_at, 'finished_at', t.finished_at)
-                || case when with_payload then jsonb_build_object('payload', t.payload) else '{}' end
+                || case when with_payload then jsonb_build_object('payload', t.payload, 'checkpoint', t.checkpoint) else '{}' end
                 || case when with_attempts then jsonb_build_object('history', supaqueue_attempts(t)) else '{}' end
                 order by t.task_number)
             from job_tasks t where t.job_id = (j).job_id), '[]'))

@@ -1,4 +1,4 @@
--- Leases these tasks as far as they are still ready and no other session holds their jobs; answers them and their positions.
+-- Leases these tasks as far as they are still ready, in time, and no other session holds their jobs; answers them and their positions.
 create or replace function supaqueue_lease_job_tasks(
     job_ids uuid[], task_numbers smallint[], lease interval, request_id uuid, worker_id text,
     out tasks jsonb, out positions bigint[]
@@ -16,14 +16,15 @@ begin
         update job_tasks t
         set status = 'claimed', lease_token = t.lease_token + 1, claim_request = request_id,
             worker_id = supaqueue_lease_job_tasks.worker_id, claimed_at = at_once,
-            last_heartbeat = at_once, lease_expires_at = at_once + lease
+            last_heartbeat = at_once, lease_expires_at = at_once + lease, progress_number = 0
         from unnest(job_ids, task_numbers) as u (job_id, task_number)
         cross join lateral (
-            select b.ctid as place, b.status, b.position from job_tasks b
+            select b.ctid as place, b.status, b.position, b.deadline_at from job_tasks b
             where b.job_id = u.job_id and b.task_number = u.task_number offset 0
         ) as before
         where t.ctid = before.place and u.job_id = any (free_jobs)
             and before.status = 'pending' and before.position is not null
+            and (before.deadline_at > at_once) is not false
         returning t as task
     )
     select coalesce(jsonb_agg(supaqueue_claimed_job_task(h.task) order by (h.task).position), '[]'),

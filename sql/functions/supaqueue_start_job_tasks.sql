@@ -3,12 +3,16 @@ create or replace function supaqueue_start_job_tasks(started jsonb, starter text
 language plpgsql
 set search_path from current
 as $$
+declare
+    at_once timestamptz;
 begin
     if started = '[]' then
         return;
     end if;
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(started) as e));
-    update job_tasks t set status = 'processing', started_at = clock_timestamp()
+    at_once := clock_timestamp();
+    update job_tasks t set status = 'processing', started_at = at_once,
+        lease_expires_at = supaqueue_lease_end(t.lease_expires_at, at_once, at_once, t.timeout, t.deadline_at)
     from jsonb_to_recordset(started) as s (job_id uuid, task_number smallint, lease_token bigint)
     cross join lateral (
         select b.ctid as place, b.status, b.lease_token, b.worker_id from job_tasks b

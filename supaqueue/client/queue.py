@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
+from supaqueue.backoff import Backoff
 from supaqueue.client import batches, calls
 from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Jobs
 from supaqueue.client.checks import Checks
@@ -76,7 +77,9 @@ class Queue:
         run_at: datetime | None = None,
         delay: float | timedelta | None = None,
         max_attempts: int | None = None,
-        retry_delay: float | timedelta | None = None,
+        backoff: Backoff | float | timedelta | None = None,
+        timeout: float | timedelta | None = None,
+        deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
@@ -96,7 +99,9 @@ class Queue:
             run_at=run_at,
             delay=delay,
             max_attempts=max_attempts,
-            retry_delay=retry_delay,
+            backoff=backoff,
+            timeout=timeout,
+            deadline=deadline,
             tags=tags,
         )
         call = calls.enqueue_one(job, self._checks)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from supaqueue.answer import AbandonAnswer, CancelAnswer, EnqueueAnswer
+from supaqueue.answer import AbandonAnswer, CancelAnswer, DropAnswer, EnqueueAnswer, QueuePause, ReplayAnswer
 from supaqueue.contract.abandon_jobs import AbandonJobs
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.cancel_jobs import CancelJobs
 from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks, RescuedToFail
 from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
+from supaqueue.contract.dead_letters import (
+    DeadLetterFilter,
+    DeadLetterPage,
+    DropDeadLetters,
+    ListDeadLetters,
+    Replay,
+    ReplayJobTasks,
+)
 from supaqueue.contract.enqueue_jobs import EnqueueJobs
 from supaqueue.contract.finish_job_tasks import (
     FinishAnswer,
@@ -24,8 +32,10 @@ from supaqueue.contract.heartbeat_job_tasks import HeartbeatAnswer, HeartbeatJob
 from supaqueue.contract.json_value import Json, checked_json
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.new_job import NewJob
+from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
 from supaqueue.contract.register_worker import RegisterWorker
-from supaqueue.contract.task import ClaimedTask, TaskRef
+from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions
+from supaqueue.contract.task import UNCHANGED, ClaimedTask, Progress, TaskRef, Unchanged
 
 ALL_CALLS: tuple[type[Call[Any]], ...] = (
     AbandonJobs,
@@ -33,18 +43,25 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     ClaimJobTasks,
     ContractVersion,
     CountJobs,
+    DropDeadLetters,
     EnqueueJobs,
     FinishJobTasks,
     GetJobs,
     HeartbeatJobTasks,
+    ListDeadLetters,
     ListJobs,
+    PauseQueues,
     RegisterWorker,
+    ReplayJobTasks,
+    ResumeQueues,
+    SetTaskTypes,
 )
 """Every call there is; a test compares them with the functions in a migrated database."""
 
 __all__ = [
     "ALL_CALLS",
     "CONTRACT_VERSION",
+    "UNCHANGED",
     "AbandonAnswer",
     "AbandonJobs",
     "Call",
@@ -55,6 +72,10 @@ __all__ = [
     "ClaimedTask",
     "ContractVersion",
     "CountJobs",
+    "DeadLetterFilter",
+    "DeadLetterPage",
+    "DropAnswer",
+    "DropDeadLetters",
     "EnqueueAnswer",
     "EnqueueJobs",
     "FinishAnswer",
@@ -67,15 +88,27 @@ __all__ = [
     "JobFilter",
     "JobPage",
     "Json",
+    "ListDeadLetters",
     "ListJobs",
     "NewJob",
+    "PauseQueues",
+    "Progress",
+    "QueuePause",
     "RegisterWorker",
+    "Replay",
+    "ReplayAnswer",
+    "ReplayJobTasks",
     "RescuedToFail",
+    "ResumeQueues",
+    "SetTaskTypes",
     "SpokenVersions",
     "Stats",
     "TaskCount",
     "TaskError",
     "TaskRef",
+    "TaskTypeAnswer",
+    "TaskTypeOptions",
+    "Unchanged",
     "Unserved",
     "WorkerSeen",
     "checked_json",

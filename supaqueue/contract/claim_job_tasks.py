@@ -15,13 +15,14 @@ from supaqueue.contract.task import ClaimedTask, TaskRef
 
 @dataclass(frozen=True, slots=True)
 class RescuedToFail:
-    """A task whose worker died, and that this was the end of: its attempts or its lost leases were spent."""
+    """A task that a claim failed: its worker died and its attempts were spent, or its deadline had passed."""
 
     job_id: str
     task_number: int
     queue: str
     task_type: str
     attempt: int
+    error_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Claimed:
         wait_seconds: until the next task is due, if one is and nothing more is ready.
         alone: the task lost two leases; claim nothing until it has ended, so that it takes no other with it.
         drain: such a task waits for this worker: claim nothing until all that it holds has ended.
-        failed: tasks that the claim found with a dead worker, and failed.
+        failed: tasks that the claim found with a dead worker or past their deadline, and failed.
+        paused: queues of which nothing is leased for now: what of them has not started is to go back.
     """
 
     tasks: tuple[ClaimedTask, ...]
@@ -45,6 +47,7 @@ class Claimed:
     alone: bool = False
     drain: bool = False
     failed: tuple[RescuedToFail, ...] = ()
+    paused: tuple[str, ...] = ()
 
 
 _REPLY = TypeAdapter(Claimed)

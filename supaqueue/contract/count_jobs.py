@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from pydantic import TypeAdapter
 
+from supaqueue.answer import QueuePause
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
 from supaqueue.job import TaskStatus
@@ -53,11 +54,12 @@ class Unserved:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What the queues hold right now, by queue, task type and status."""
+    """What the queues hold right now, by queue, task type and status; and which of them are paused."""
 
     counts: tuple[TaskCount, ...]
     workers: tuple[WorkerSeen, ...]
     unserved: tuple[Unserved, ...]
+    paused: tuple[QueuePause, ...] = ()
 
 
 _REPLY = TypeAdapter(Stats)

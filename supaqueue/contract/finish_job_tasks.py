@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json, storable_text, without_none
-from supaqueue.contract.task import TaskRef
+from supaqueue.contract.task import Progress, TaskRef
 
-FinishOutcome = Literal["done", "retry", "snooze", "cancel", "fail", "not_started"]
+FinishOutcome = Literal["done", "retry", "snooze", "cancel", "fail", "park", "not_started"]
 Recorded = Literal["recorded", "lost", "unknown"]
 
 
@@ -32,7 +32,8 @@ class FinishedTask:
     """How one lease of a task ends.
 
     `after_seconds` delays a retry or a snooze (None: the task's own retry delay); `ran_seconds` is how long
-    the handler ran, for a start that was not reported before. `result` counts with `done` only.
+    the handler ran, for a start that was not reported before. `result` counts with `done` only. `progress` is
+    the latest, unless it was reported before.
     """
 
     ref: TaskRef
@@ -41,6 +42,7 @@ class FinishedTask:
     error: TaskError | None = None
     after_seconds: float | None = None
     ran_seconds: float | None = None
+    progress: Progress | None = None
 
     def row(self) -> dict[str, Json]:
         """Return it as SQL takes it."""
@@ -50,6 +52,7 @@ class FinishedTask:
             "error": self.error.row() if self.error else None,
             "after_seconds": self.after_seconds,
             "ran_seconds": self.ran_seconds,
+            "progress": self.progress.row() if self.progress else None,
         }
         return self.ref.row() | without_none(ending)
 

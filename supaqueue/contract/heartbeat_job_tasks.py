@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from pydantic import TypeAdapter
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
-from supaqueue.contract.task import TaskRef
+from supaqueue.contract.task import Progress, TaskRef
 
 Held = Literal["held", "cancel", "lost"]
 
@@ -39,7 +40,8 @@ _REPLY = TypeAdapter(_Body)
 class HeartbeatJobTasks(Call[tuple[HeartbeatAnswer, ...]]):
     """Renew the leases of `tasks` for `lease_seconds`, and report the handlers `started` since.
 
-    Answers one row for each of `tasks`, in order. Without tasks it says that the worker is alive.
+    Answers one row for each of `tasks`, in order. Without tasks it says that the worker is alive. `progress`
+    has reports of some of `tasks`.
     """
 
     function: ClassVar[str] = "heartbeat_job_tasks_v1"
@@ -49,16 +51,21 @@ class HeartbeatJobTasks(Call[tuple[HeartbeatAnswer, ...]]):
     tasks: tuple[TaskRef, ...]
     started: tuple[TaskRef, ...]
     lease_seconds: float
+    progress: Mapping[TaskRef, Progress] = field(default_factory=dict)
 
     def arguments(self) -> dict[str, Json]:
         """Return the function's arguments by name."""
         return {
             "worker_id": self.worker_id,
-            "tasks": [ref.row() for ref in self.tasks],
+            "tasks": [self._row(ref) for ref in self.tasks],
             "started": [ref.row() for ref in self.started],
             "lease_seconds": self.lease_seconds,
             "contract_version": CONTRACT_VERSION,
         }
+
+    def _row(self, ref: TaskRef) -> dict[str, Json]:
+        progress = self.progress.get(ref)
+        return ref.row() if progress is None else ref.row() | {"progress": progress.row()}
 
     def parse(self, body: Json) -> tuple[HeartbeatAnswer, ...]:
         """Read the answer; raises ValueError if it is none."""

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import SkipValidation
 
+from supaqueue.backoff import Backoff, checked_backoff
 from supaqueue.contract.json_value import Json, check_text, measured_json, without_none
 from supaqueue.contract.moment import check_time
 from supaqueue.errors import InvalidInput
@@ -18,7 +19,8 @@ from supaqueue.job_id import check_job_id, job_id_from_key, new_job_id
 MAX_ATTEMPTS = 1000
 MAX_TAGS = 100
 _LONGEST_DELAY = timedelta(days=36_500).total_seconds()
-_LONGEST_RETRY_DELAY = timedelta(days=30).total_seconds()
+_LONGEST_TIMEOUT = timedelta(days=30).total_seconds()
+SHORTEST_SECONDS = 0.001
 _OPTIONS = frozenset(
     (
         "task_type",
@@ -29,7 +31,9 @@ _OPTIONS = frozenset(
         "run_at",
         "delay",
         "max_attempts",
-        "retry_delay",
+        "backoff",
+        "timeout",
+        "deadline",
         "tags",
     )
 )
@@ -47,8 +51,13 @@ class NewJob:
         idempotency_key: makes the id from task type and key: the same key again is the same job.
         run_at: when to run it, an aware time; by default at once.
         delay: how long to wait, in seconds or as a timedelta, by the database's clock; instead of `run_at`.
-        max_attempts: 1 to 1,000; by default 5.
-        retry_delay: between attempts, in seconds or as a timedelta, up to 30 days; by default 5 seconds.
+        max_attempts: 1 to 1,000; by default the task type's, else 5.
+        backoff: how long each retry waits; seconds or a timedelta are a fixed delay; by default the task
+            type's, else `Backoff()`.
+        timeout: of one attempt, in seconds or as a timedelta, up to 30 days; by default the task type's, else
+            none. An async handler is then cancelled, and the attempt counts as failed.
+        deadline: no attempt begins after it, and a running one is ended: an aware time, or seconds or a
+            timedelta counted from when it may first run; by default the task type's, else none.
         tags: to find it by; up to 100.
 
     Raises:
@@ -63,7 +72,10 @@ class NewJob:
     run_at: datetime | None
     delay_seconds: float | None
     max_attempts: int | None
-    retry_delay_seconds: float | None
+    backoff: Backoff | None
+    timeout_seconds: float | None
+    deadline_at: datetime | None
+    deadline_seconds: float | None
     tags: tuple[str, ...]
 
     def __init__(
@@ -77,7 +89,9 @@ class NewJob:
         run_at: datetime | None = None,
         delay: float | timedelta | None = None,
         max_attempts: int | None = None,
-        retry_delay: float | timedelta | None = None,
+        backoff: Backoff | float | timedelta | None = None,
+        timeout: float | timedelta | None = None,
+        deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
     ) -> None:
         if run_at is not None and delay is not None:
@@ -92,7 +106,9 @@ class NewJob:
             "run_at": check_time(run_at, field="run_at"),
             "delay_seconds": _checked_seconds(delay, "delay", _LONGEST_DELAY),
             "max_attempts": _checked_attempts(max_attempts),
-            "retry_delay_seconds": _checked_seconds(retry_delay, "retry_delay", _LONGEST_RETRY_DELAY),
+            "backoff": checked_backoff(backoff, field="backoff"),
+            "timeout_seconds": _checked_seconds(timeout, "timeout", _LONGEST_TIMEOUT, SHORTEST_SECONDS),
+            **_checked_deadline(deadline, run_at),
             "tags": _checked_tags(tags),
         }
         for name, value in checked.items():
@@ -125,7 +141,10 @@ class NewJob:
             "run_at": self.run_at.isoformat() if self.run_at else None,
             "delay_seconds": self.delay_seconds,
             "max_attempts": self.max_attempts,
-            "retry_delay_seconds": self.retry_delay_seconds,
+            **backoff_row(self.backoff),
+            "timeout_seconds": self.timeout_seconds,
+            "deadline_at": self.deadline_at.isoformat() if self.deadline_at else None,
+            "deadline_seconds": self.deadline_seconds,
             "tags": list(self.tags) or None,
         }
         return without_none(row)
@@ -140,15 +159,37 @@ def _settled_id(task_type: str, job_id: str | None, idempotency_key: str | None)
     return job_id_from_key(task_type, key)
 
 
-def _checked_seconds(value: object, field: str, longest: float) -> float | None:
+def backoff_row(backoff: Backoff | None) -> dict[str, Json]:
+    """Return a backoff as SQL takes it; None leaves the choice to the task type."""
+    if backoff is None:
+        return {}
+    return {
+        "retry_delay_seconds": float(backoff.delay),
+        "retry_factor": float(backoff.factor),
+        "retry_max_delay_seconds": float(backoff.max_delay),
+        "retry_jitter": backoff.jitter,
+    }
+
+
+def _checked_deadline(value: object, run_at: datetime | None) -> dict[str, object]:
+    if not isinstance(value, datetime):
+        seconds = _checked_seconds(value, "deadline", _LONGEST_DELAY, SHORTEST_SECONDS)
+        return {"deadline_at": None, "deadline_seconds": seconds}
+    moment = check_time(value, field="deadline")
+    if run_at is not None and value <= run_at:
+        raise InvalidInput("must be after run_at", field="deadline")
+    return {"deadline_at": moment, "deadline_seconds": None}
+
+
+def _checked_seconds(value: object, field: str, longest: float, shortest: float = 0.0) -> float | None:
     if value is None:
         return None
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput(f"must be seconds or a timedelta, not {type(value).__name__}", field=field)
-    if not (math.isfinite(value) and 0 <= value <= longest):
-        raise InvalidInput(f"must be between 0 and {longest:,.0f} seconds", field=field)
+    if not (math.isfinite(value) and shortest <= value <= longest):
+        raise InvalidInput(f"must be between {shortest:g} and {longest:,.0f} seconds", field=field)
     return float(value)
 
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from pydantic import SkipValidation
 
 from supaqueue.contract.json_value import Json
+
+
+class Unchanged(Enum):
+    """Stands for a value that a report leaves as it is."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED = Unchanged.UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +33,35 @@ class TaskRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a handler is. Of several reports under one lease that with the highest `number` counts.
+
+    What is `UNCHANGED` stays as it was; `checkpoint` is for the next attempt, up to 256 KiB of JSON.
+    """
+
+    number: int
+    percent: float | Unchanged | None = UNCHANGED
+    message: str | Unchanged | None = field(default=UNCHANGED, repr=False)
+    checkpoint: Json | Unchanged = field(default=UNCHANGED, repr=False)
+
+    def row(self) -> dict[str, Json]:
+        """Return it as SQL takes it."""
+        given: dict[str, Json | Unchanged] = {
+            "percent": self.percent,
+            "message": self.message,
+            "checkpoint": self.checkpoint,
+        }
+        kept = {name: value for name, value in given.items() if not isinstance(value, Unchanged)}
+        return {"number": self.number, **kept}
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimedTask:
     """A task as its holder gets it.
 
     `attempt` counts from 1; `waited_seconds` is the time from when it was to run until it was claimed.
+    `timeout_seconds` is what one attempt may take, `deadline_in_seconds` what is left for all of them at the
+    claim; None is no limit. `checkpoint` is what an attempt before this one left behind.
     """
 
     job_id: str
@@ -38,6 +73,9 @@ class ClaimedTask:
     attempt: int
     max_attempts: int
     waited_seconds: float
+    timeout_seconds: float | None = None
+    deadline_in_seconds: float | None = None
+    checkpoint: SkipValidation[Json] = field(default=None, repr=False)
 
     @property
     def ref(self) -> TaskRef:

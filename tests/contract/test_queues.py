@@ -93,7 +93,7 @@ def test_options_reach_the_task(queue: Any, worker: RestTransport, queue_name: s
     assert queue.get(later.job_id).tasks[0].max_attempts == 7
     assert claim(worker, queue_name) == ()
 
-    soon = queue.enqueue("bill", queue=queue_name, retry_delay=timedelta(hours=1))
+    soon = queue.enqueue("bill", queue=queue_name, backoff=timedelta(hours=1))
     (task,) = claim(worker, queue_name)
     finish(worker, FinishedTask(task.ref, "retry", error=TaskError("Odd", "text")))
     retried = queue.get(soon.job_id)

@@ -108,7 +108,7 @@ def test_outcomes(ending: str, colour: str, queue: OwnQueue, registry: Registry)
         return end(context)
 
     registry.task("end")(end if colour == "sync" else end_async)
-    job_id = queue.enqueue("end", max_attempts=2, retry_delay=0)
+    job_id = queue.enqueue("end", max_attempts=2, backoff=0)
     with queue.worker(registry) as running:
         job = queue.ended(job_id)
     assert job.status == status

@@ -73,7 +73,7 @@ def test_events_agree_with_what_the_database_recorded(
             raise outcome
         return outcome
 
-    jobs = [{"task_type": "mixed", "queue": queue.name, "max_attempts": 3, "retry_delay": 0}] * 200
+    jobs = [{"task_type": "mixed", "queue": queue.name, "max_attempts": 3, "backoff": 0}] * 200
     job_ids = [answer.job_id for answer in queue.client.enqueue_many(jobs)]
     with queue.worker(registry, concurrency=8) as running:
         for job_id in job_ids:

@@ -45,7 +45,7 @@ def runs_once(
     async def afterwards() -> str:
         return "still working"
 
-    unfit = queue.enqueue("unfit", payload, retry_delay=3600)
+    unfit = queue.enqueue("unfit", payload, backoff=3600)
     with queue.worker(registry, concurrency=1) as running:
         assert queue.ended(queue.enqueue("next")).result == "still working"
     assert running.handlers_ended is True

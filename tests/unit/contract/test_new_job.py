@@ -36,7 +36,7 @@ NAIVE = datetime(2026, 1, 1)
         ({"delay": float("nan")}, "delay"),
         ({"delay": "5"}, "delay"),
         ({"delay": True}, "delay"),
-        ({"retry_delay": timedelta(days=31)}, "retry_delay"),
+        ({"backoff": timedelta(days=31)}, "backoff"),
         ({"max_attempts": 0}, "max_attempts"),
         ({"max_attempts": 1001}, "max_attempts"),
         ({"max_attempts": 2.0}, "max_attempts"),
@@ -79,13 +79,13 @@ def test_what_is_not_set_is_not_written() -> None:
 def test_alike_jobs_are_written_alike() -> None:
     job_id = new_job_id()
     moment = datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    one = NewJob("a", {"x": 1}, job_id=job_id, run_at=moment, retry_delay=60, tags=["t"])
+    one = NewJob("a", {"x": 1}, job_id=job_id, run_at=moment, backoff=60, tags=["t"])
     same = NewJob(
         task_type="a",
         payload={"x": 1},
         job_id=job_id.upper(),
         run_at=moment.astimezone(UTC),
-        retry_delay=timedelta(minutes=1),
+        backoff=timedelta(minutes=1),
         tags=(tag for tag in ["t"]),
     )
     assert one == same

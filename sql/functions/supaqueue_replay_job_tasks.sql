@@ -1,0 +1,53 @@
+-- Makes failed tasks pending again. The caller holds the jobs' locks, so the transaction has its number before it draws a
+-- position or looks at the clock.
+create or replace function supaqueue_replay_job_tasks(tasks jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+    at_once constant timestamptz := clock_timestamp();
+    replayed uuid[];
+    none integer[];
+begin
+    with given as (
+        select distinct on (g.job_id, g.task_number) g.job_id, g.task_number, g.lease_token, g.n,
+            at_once + make_interval(secs => coalesce(g.delay_seconds, 0)) as run_at
+        from rows from (
+            jsonb_to_recordset(tasks) as (job_id uuid, task_number smallint, lease_token bigint, delay_seconds double precision)
+        ) with ordinality as g (job_id, task_number, lease_token, delay_seconds, n)
+        order by g.job_id, g.task_number, g.lease_token desc, g.n
+    ), moved as (
+        update job_tasks t
+        set status = 'pending', run_at = d.run_at, position = d.position, parked = false, deadline_at = null,
+            started_at = null, finished_at = null, max_attempts = t.attempts + t.max_attempts - t.attempts_before_replay,
+            attempts_before_replay = t.attempts, replayed_lease_token = t.lease_token,
+            -- Two are what makes a task be claimed alone.
+            lost_leases = least(t.lost_leases, 2)
+        from (
+            select o.*, case when o.run_at <= at_once then nextval('job_task_position') end as position
+            from (
+                select g.run_at, before.place from given g
+                cross join lateral (
+                    select b.ctid as place, b.status, b.lease_token from job_tasks b
+                    where b.job_id = g.job_id and b.task_number = g.task_number offset 0
+                ) as before
+                where before.status = 'failed' and before.lease_token = g.lease_token
+                order by g.n
+            ) as o
+        ) as d
+        where t.ctid = d.place
+        returning t.job_id, t.purpose
+    )
+    select array_agg(job_id) filter (where purpose = 'run') into replayed from moved;
+    if replayed is not null then
+        update jobs j set cancel_requested_at = null
+        from unnest(replayed) as g (job_id)
+        cross join lateral (
+            select b.ctid as place, b.cancel_requested_at from jobs b where b.job_id = g.job_id offset 0
+        ) as before
+        where j.ctid = before.place and before.cancel_requested_at is not null;
+        none := array_fill(0, array[cardinality(replayed)]);
+        perform supaqueue_count_tasks(replayed, none, array_fill(1, array[cardinality(replayed)]),
+            array_fill(-1, array[cardinality(replayed)]), none, at_once);
+    end if;
+end $$;

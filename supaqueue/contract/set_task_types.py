@@ -1,0 +1,78 @@
+"""Declaring what jobs of a task type get unless they say otherwise."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from pydantic import TypeAdapter
+
+from supaqueue.backoff import Backoff
+from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
+from supaqueue.contract.json_value import Json, without_none
+from supaqueue.contract.new_job import backoff_row
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTypeOptions:
+    """What jobs of one type get unless they say otherwise; None falls back to what is built in.
+
+    Times are in seconds; `deadline_seconds` counts from when a job may first run. See `NewJob`.
+    """
+
+    task_type: str
+    max_attempts: int | None = None
+    backoff: Backoff | None = None
+    timeout_seconds: float | None = None
+    deadline_seconds: float | None = None
+
+    def row(self) -> dict[str, Json]:
+        """Return it as SQL takes it."""
+        return without_none(
+            {
+                "task_type": self.task_type,
+                "max_attempts": self.max_attempts,
+                "timeout_seconds": self.timeout_seconds,
+                "deadline_seconds": self.deadline_seconds,
+                **backoff_row(self.backoff),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTypeAnswer:
+    """The declaration of this type is stored."""
+
+    task_type: str
+    answer: Literal["set"]
+
+
+_REPLY = TypeAdapter(tuple[TaskTypeAnswer, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class SetTaskTypes(Call[tuple[TaskTypeAnswer, ...]]):
+    """Declare task types; decided for a job when it is enqueued. Repeatable by `request_id`."""
+
+    function: ClassVar[str] = "set_task_types_v1"
+    mutates: ClassVar[bool] = True
+
+    task_types: tuple[TaskTypeOptions, ...]
+    changed_by: str | None = None
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def arguments(self) -> dict[str, Json]:
+        """Return the function's arguments by name."""
+        return {
+            "request_id": self.request_id,
+            "task_types": [options.row() for options in self.task_types],
+            "changed_by": self.changed_by,
+            "contract_version": CONTRACT_VERSION,
+        }
+
+    def parse(self, body: Json) -> tuple[TaskTypeAnswer, ...]:
+        """Read the answer; raises ValueError if it is none."""
+        answers = _REPLY.validate_python(body)
+        expect_answers(len(self.task_types), len(answers))
+        return answers
