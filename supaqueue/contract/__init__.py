@@ -34,7 +34,7 @@ from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.new_job import NewJob
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
 from supaqueue.contract.register_worker import RegisterWorker
-from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions
+from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions, task_type_options
 from supaqueue.contract.task import UNCHANGED, ClaimedTask, Progress, TaskRef, Unchanged
 
 ALL_CALLS: tuple[type[Call[Any]], ...] = (
@@ -112,4 +112,5 @@ __all__ = [
     "Unserved",
     "WorkerSeen",
     "checked_json",
+    "task_type_options",
 ]

@@ -18,8 +18,8 @@ from supaqueue.job_id import check_job_id, job_id_from_key, new_job_id
 
 MAX_ATTEMPTS = 1000
 MAX_TAGS = 100
-_LONGEST_DELAY = timedelta(days=36_500).total_seconds()
-_LONGEST_TIMEOUT = timedelta(days=30).total_seconds()
+LONGEST_DELAY = timedelta(days=36_500).total_seconds()
+LONGEST_TIMEOUT = timedelta(days=30).total_seconds()
 SHORTEST_SECONDS = 0.001
 _OPTIONS = frozenset(
     (
@@ -104,10 +104,10 @@ class NewJob:
             "payload": checked_payload,
             "payload_bytes": payload_bytes,
             "run_at": check_time(run_at, field="run_at"),
-            "delay_seconds": _checked_seconds(delay, "delay", _LONGEST_DELAY),
-            "max_attempts": _checked_attempts(max_attempts),
+            "delay_seconds": checked_seconds(delay, "delay", LONGEST_DELAY),
+            "max_attempts": checked_attempts(max_attempts),
             "backoff": checked_backoff(backoff, field="backoff"),
-            "timeout_seconds": _checked_seconds(timeout, "timeout", _LONGEST_TIMEOUT, SHORTEST_SECONDS),
+            "timeout_seconds": checked_seconds(timeout, "timeout", LONGEST_TIMEOUT, SHORTEST_SECONDS),
             **_checked_deadline(deadline, run_at),
             "tags": _checked_tags(tags),
         }
@@ -173,7 +173,7 @@ def backoff_row(backoff: Backoff | None) -> dict[str, Json]:
 
 def _checked_deadline(value: object, run_at: datetime | None) -> dict[str, object]:
     if not isinstance(value, datetime):
-        seconds = _checked_seconds(value, "deadline", _LONGEST_DELAY, SHORTEST_SECONDS)
+        seconds = checked_seconds(value, "deadline", LONGEST_DELAY, SHORTEST_SECONDS)
         return {"deadline_at": None, "deadline_seconds": seconds}
     moment = check_time(value, field="deadline")
     if run_at is not None and value <= run_at:
@@ -181,7 +181,12 @@ def _checked_deadline(value: object, run_at: datetime | None) -> dict[str, objec
     return {"deadline_at": moment, "deadline_seconds": None}
 
 
-def _checked_seconds(value: object, field: str, longest: float, shortest: float = 0.0) -> float | None:
+def checked_seconds(value: object, field: str, longest: float, shortest: float = 0.0) -> float | None:
+    """Return seconds as given, or those of a timedelta; None stays None.
+
+    Raises:
+        InvalidInput: it is neither, or out of range.
+    """
     if value is None:
         return None
     if isinstance(value, timedelta):
@@ -193,7 +198,12 @@ def _checked_seconds(value: object, field: str, longest: float, shortest: float 
     return float(value)
 
 
-def _checked_attempts(value: object) -> int | None:
+def checked_attempts(value: object) -> int | None:
+    """Return a number of attempts as given; None stays None.
+
+    Raises:
+        InvalidInput: it is no whole number, or out of range.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import TypeAdapter
 
-from supaqueue.backoff import Backoff
+from supaqueue.backoff import Backoff, checked_backoff
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json, without_none
-from supaqueue.contract.new_job import backoff_row
+from supaqueue.contract.new_job import (
+    LONGEST_DELAY,
+    LONGEST_TIMEOUT,
+    SHORTEST_SECONDS,
+    backoff_row,
+    checked_attempts,
+    checked_seconds,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,29 @@ class TaskTypeOptions:
                 **backoff_row(self.backoff),
             }
         )
+
+
+def task_type_options(
+    max_attempts: int | None,
+    backoff: Backoff | float | timedelta | None,
+    timeout: float | timedelta | None,
+    deadline: float | timedelta | None,
+    task_type: str = "",
+) -> TaskTypeOptions | None:
+    """Return the options as one value, None if none is given.
+
+    Raises:
+        InvalidInput: naming the option that is out of range.
+    """
+    if max_attempts is backoff is timeout is deadline is None:
+        return None
+    return TaskTypeOptions(
+        task_type,
+        checked_attempts(max_attempts),
+        checked_backoff(backoff, field="backoff"),
+        checked_seconds(timeout, "timeout", LONGEST_TIMEOUT, SHORTEST_SECONDS),
+        checked_seconds(deadline, "deadline", LONGEST_DELAY, SHORTEST_SECONDS),
+    )
 
 
 @dataclass(frozen=True, slots=True)

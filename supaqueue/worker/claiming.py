@@ -7,14 +7,14 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from supaqueue.contract import Claimed, ClaimedTask, ClaimJobTasks, Json, RescuedToFail
 from supaqueue.errors import AccessDenied, CallError, CallRefused, ContractMismatch
 from supaqueue.transport import AsyncTransport
 from supaqueue.worker.leases import Leases
-from supaqueue.worker.pause import Backoff, Polling
+from supaqueue.worker.pause import Pauses, Polling
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class Room:
 
     slots: int
     ahead_limit: int = 4
+    stuck: int = 0
     _run_seconds: float = 1.0
     _claim_seconds: float = 0.05
 
@@ -52,7 +53,12 @@ class Room:
         """Tasks to hold at most, running and waiting."""
         per_slot = self._claim_seconds / max(self._run_seconds, 1e-6)
         ahead = 0.0 if per_slot < 0.1 else min(2 * per_slot, self.ahead_limit)
-        return self.slots + math.ceil(self.slots * ahead)
+        return self.free + math.ceil(self.free * ahead)
+
+    @property
+    def free(self) -> int:
+        """Slots that there are for tasks which are held."""
+        return self.slots - self.stuck
 
 
 @dataclass(slots=True)
@@ -62,7 +68,8 @@ class Claimer:
     Attributes:
         freed: set by others when a slot became free, or when it is time to stop.
         failed: told of every claim that failed.
-        rescued_to_fail: told of every task that a claim found with a dead worker, and failed.
+        rescued_to_fail: told of every task that a claim failed: its worker died, or its deadline passed.
+        paused: told of the queues that a claim found paused.
     """
 
     transport: AsyncTransport
@@ -78,6 +85,7 @@ class Claimer:
     freed: asyncio.Event
     failed: Callable[[CallError], None]
     rescued_to_fail: Callable[[RescuedToFail], None]
+    paused: Callable[[Collection[str]], None]
     _marks: Mapping[str, Json] = field(default_factory=dict)
     _last_task: float = 0.0
     _answered: bool = False
@@ -92,7 +100,7 @@ class Claimer:
             AccessDenied, CallRefused, ContractMismatch: if the very first claim is answered so; later ones
                 are waited out, since a migration or a change of keys passes.
         """
-        backoff = Backoff()
+        pauses = Pauses()
         while not self.stopping.is_set():
             if not await self._wait_for_room():
                 return
@@ -101,11 +109,11 @@ class Claimer:
             except (AccessDenied, CallRefused, ContractMismatch) as refused:
                 if not self._answered and self._unanswered is None:
                     raise
-                await self._pause(self._after_failure(refused, backoff))
+                await self._pause(self._after_failure(refused, pauses))
             except CallError as failed:
-                await self._pause(self._after_failure(failed, backoff))
+                await self._pause(self._after_failure(failed, pauses))
             else:
-                backoff.reset()
+                pauses.reset()
                 await self._take(claimed)
 
     async def _wait_for_room(self) -> bool:
@@ -125,9 +133,7 @@ class Claimer:
         capacity = self.room.capacity
         want = capacity - len(self.leases)
         # With tasks waiting here anyway a larger claim a little later costs less than a small one now.
-        return (
-            want if want >= min(self.room.slots, capacity // 4) or len(self.leases) < self.room.slots else 0
-        )
+        return want if want >= min(self.room.free, capacity // 4) or len(self.leases) < self.room.free else 0
 
     async def _claim(self) -> Claimed:
         # A claim whose answer was lost is repeated as it was, however late: else what it leased would stay
@@ -169,6 +175,8 @@ class Claimer:
     async def _take(self, claimed: Claimed) -> None:
         for ended in claimed.failed:
             self.rescued_to_fail(ended)
+        if claimed.paused:
+            self.paused(claimed.paused)
         for task in claimed.tasks:
             self.take(task)
         if claimed.tasks:
@@ -185,8 +193,8 @@ class Claimer:
         except TimeoutError:
             return
 
-    def _after_failure(self, failed: CallError, backoff: Backoff) -> float:
+    def _after_failure(self, failed: CallError, pauses: Pauses) -> float:
         self.failed(failed)
-        seconds = backoff.next()
+        seconds = pauses.next()
         _log.warning("claim failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds)
         return seconds

@@ -6,6 +6,9 @@ import asyncio
 import threading
 from dataclasses import dataclass, field
 
+from supaqueue.contract import UNCHANGED, Json, Unchanged
+from supaqueue.worker.progress_report import ProgressReport
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -14,6 +17,7 @@ class Context:
     Attributes:
         attempt: the number of this attempt, from 1.
         max_attempts: how many there are at most.
+        timeout_seconds: how long this attempt may take, None if as long as it likes.
     """
 
     job_id: str
@@ -23,11 +27,13 @@ class Context:
     attempt: int
     max_attempts: int
     worker_id: str
+    timeout_seconds: float | None = None
+    report: ProgressReport = field(default_factory=ProgressReport, repr=False, compare=False)
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     @property
     def cancelled(self) -> bool:
-        """Whether this run should stop: its job was cancelled, its lease lost, or the worker is leaving.
+        """Whether this run should stop: job cancelled, time up, lease lost, or the worker is leaving.
 
         A sync handler that takes long calls `raise_if_cancelled` now and then; an async one gets
         `CancelledError` anyway. A handler that just returns has completed its task.
@@ -42,6 +48,33 @@ class Context:
         """
         if self.cancelled:
             raise asyncio.CancelledError
+
+    @property
+    def checkpoint(self) -> Json:
+        """What this run, or else the attempt before it, last left as its checkpoint; None if nothing."""
+        return self.report.checkpoint
+
+    def progress(
+        self,
+        percent: float | Unchanged = UNCHANGED,
+        message: str | Unchanged = UNCHANGED,
+        *,
+        checkpoint: object = UNCHANGED,
+    ) -> None:
+        """Tells how far this run is; readers see it within a second. Returns at once, from any thread.
+
+        What is left out stays as it was. Several reports become one call; the latest counts, also if the run
+        fails right after it: only a worker that is killed may lose the last fifth of a second.
+
+        Args:
+            percent: 0 to 100.
+            message: up to 1,000 characters.
+            checkpoint: up to 256 KiB of plain JSON or a pydantic model, for the next attempt to go on from.
+
+        Raises:
+            InvalidInput: naming the argument.
+        """
+        self.report.add(percent, message, checkpoint)
 
     def cancel(self) -> None:
         """Called by the worker: makes `cancelled` true."""

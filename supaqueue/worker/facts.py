@@ -34,7 +34,7 @@ def task_ids(held: Held) -> TaskIds:
 
 
 def rescued_to_fail(task: RescuedToFail, worker_id: str) -> JobFailed:
-    """A task whose worker died, and that the database failed at a claim of this worker."""
+    """A task that the database failed at a claim of this worker: its worker died, or its deadline passed."""
     return JobFailed(
         job_id=task.job_id,
         task_number=task.task_number,
@@ -43,7 +43,7 @@ def rescued_to_fail(task: RescuedToFail, worker_id: str) -> JobFailed:
         worker_id=worker_id,
         attempt=task.attempt,
         ran_seconds=0.0,
-        error_type="LeaseLost",
+        error_type=task.error_type,
     )
 
 

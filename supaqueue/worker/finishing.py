@@ -13,7 +13,7 @@ from supaqueue.contract.json_value import encode
 from supaqueue.errors import CallError, CallRefused
 from supaqueue.transport import AsyncTransport
 from supaqueue.worker.leases import Leases
-from supaqueue.worker.pause import Backoff
+from supaqueue.worker.pause import Pauses
 from supaqueue.worker.run import Ended
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Finisher:
         return batch
 
     async def _report(self, batch: Sequence[Ended]) -> None:
-        backoff = Backoff()
+        pauses = Pauses()
         refused_before = False
         while True:
             try:
@@ -80,13 +80,13 @@ class Finisher:
                     if refused_before:
                         return await self._give_up(batch[0], failed)
                     refused_before = True  # work that was done is not thrown away for a single answer
-                await self._pause(failed, backoff)
+                await self._pause(failed, pauses)
             else:
                 return self._settle(batch, answers)
 
-    async def _pause(self, failed: CallError, backoff: Backoff) -> None:
+    async def _pause(self, failed: CallError, pauses: Pauses) -> None:
         self.failed(failed)
-        seconds = backoff.next()
+        seconds = pauses.next()
         _log.warning("finish failed (%s: %s); again in %.1f s", type(failed).__name__, failed, seconds)
         await asyncio.sleep(seconds)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from supaqueue.contract import ClaimedTask, TaskRef
 from supaqueue.worker.context import Context
+from supaqueue.worker.progress_report import ProgressReport
 
 
 class Stop(Enum):
@@ -19,6 +20,8 @@ class Stop(Enum):
 
     LEASE_LOST = "lease_lost"
     CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    DEADLINE = "deadline"
     SHUTDOWN = "shutdown"
 
 
@@ -26,7 +29,7 @@ class Stop(Enum):
 class Held:
     """One leased task: waiting for a slot, then inside its handler.
 
-    `left_running` is set where the worker leaves and the handler, in a thread, does not end.
+    `left_running` is set where the handler does not end although it was told to, and is waited for no more.
     """
 
     task: ClaimedTask
@@ -36,6 +39,21 @@ class Held:
     ended: bool = False
     left_running: bool = False
     taken_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def report(self) -> ProgressReport:
+        """The progress of its run."""
+        return self.context.report
+
+    def time_left(self) -> tuple[float, Stop] | None:
+        """Seconds that a run which begins now may take, and why no more; None if as long as it likes."""
+        limits: list[tuple[float, Stop]] = []
+        if self.task.timeout_seconds is not None:
+            limits.append((self.task.timeout_seconds, Stop.TIMED_OUT))
+        if self.task.deadline_in_seconds is not None:
+            waited = time.monotonic() - self.taken_at
+            limits.append((self.task.deadline_in_seconds - waited, Stop.DEADLINE))
+        return min(limits, key=lambda limit: limit[0], default=None)
 
     def interrupt(self, reason: Stop) -> None:
         """Ends the run as far as possible: cancels an async handler, tells a sync one. Loop thread only."""

@@ -32,7 +32,7 @@ class Polling:
 
 
 @dataclass(slots=True)
-class Backoff:
+class Pauses:
     """Growing pauses with full jitter between tries that fail (AWS, Exponential Backoff And Jitter, 2015)."""
 
     first: float = 0.1

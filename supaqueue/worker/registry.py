@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from supaqueue.contract import Json
+from supaqueue.backoff import Backoff
+from supaqueue.contract import Json, TaskTypeOptions, task_type_options
 from supaqueue.contract.json_value import encode
 from supaqueue.errors import ConfigurationError, PayloadMismatch
 from supaqueue.worker.context import Context
@@ -65,22 +67,38 @@ class Registry:
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
+        self._options: dict[str, TaskTypeOptions] = {}
 
-    def task(self, task_type: str | None = None) -> Callable[[F], F]:
+    def task(
+        self,
+        task_type: str | None = None,
+        *,
+        max_attempts: int | None = None,
+        backoff: Backoff | float | timedelta | None = None,
+        timeout: float | timedelta | None = None,
+        deadline: float | timedelta | None = None,
+    ) -> Callable[[F], F]:
         """Registers a function, async or not, for a task type (by default the function's name).
 
         The function takes the payload, checked against its annotation, then, if it has a second parameter (or
         one annotated `Context`), the `Context`. It returns a result that JSON can hold, or an `Outcome`.
 
+        The options are what jobs of this type get unless they say otherwise; see `NewJob`. A worker declares
+        them when it starts, and they hold for what is enqueued from then on.
+
         Raises:
             ConfigurationError: if the type is registered already, or the parameters do not fit.
+            InvalidInput: if an option is out of range.
         """
+        declared = task_type_options(max_attempts, backoff, timeout, deadline)
 
         def register(function: F) -> F:
             handler = _inspect(task_type or str(getattr(function, "__name__", "")), function)
             if handler.task_type in self._handlers:
                 raise ConfigurationError(f"task type {handler.task_type!r} is registered twice")
             self._handlers[handler.task_type] = handler
+            if declared is not None:
+                self._options[handler.task_type] = replace(declared, task_type=handler.task_type)
             return function
 
         return register
@@ -89,6 +107,11 @@ class Registry:
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by task type, read only."""
         return MappingProxyType(self._handlers)
+
+    @property
+    def options(self) -> tuple[TaskTypeOptions, ...]:
+        """What the handlers declare for jobs of their types; types without options are left out."""
+        return tuple(self._options.values())
 
     def include(self, other: Registry) -> None:
         """Adds another registry's task types to this one.
@@ -100,6 +123,7 @@ class Registry:
         if twice:
             raise ConfigurationError(f"task types registered twice: {', '.join(twice)}")
         self._handlers.update(other._handlers)
+        self._options.update(other._options)
 
     def check(self, task_type: str, payload: Json, *, field: str = "payload") -> None:
         """Checks a payload against its handler's annotation; types that are not registered here pass.

@@ -24,6 +24,21 @@ LONGEST_DELAY_SECONDS = 36_500 * 86_400.0
 """The most that a handler may put its task off."""
 
 
+class TimedOut(Exception):
+    """An attempt took longer than its timeout; never raised, but recorded as what it ended with."""
+
+
+class DeadlineExceeded(Exception):
+    """The task's deadline came while it ran; never raised, but recorded as what it ended with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Not to be run by this version: its payload does not fit. No attempt is spent."""
+
+    error: str
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """One run's end: what to report, and the exception behind it, for telemetry."""
@@ -49,10 +64,12 @@ async def run_task(held: Held, handler: Handler, threads: Executor, max_result_b
         to run out.
     """
     begun = time.monotonic()
+    outcome: Outcome | Park
+    raised: BaseException | None
     try:
         arguments = handler.arguments(held.task.payload, held.context)
     except PayloadMismatch as mismatch:
-        outcome, raised = _failed(mismatch)
+        outcome, raised = Park(str(mismatch)), mismatch
     except Exception as error:
         outcome, raised = _of_error(held, error)
     else:
@@ -108,7 +125,7 @@ def _outcome(held: Held, came: Came, max_result_bytes: int) -> tuple[Outcome, Ba
 def _of_error(held: Held, raised: BaseException) -> tuple[Outcome, BaseException | None]:
     # Libraries may turn a cancellation into an error of their own: that is no failure of the handler either.
     if held.stop is not None:
-        return interrupted(held.stop), None
+        return interrupted(held, held.stop)
     if isinstance(raised, asyncio.CancelledError):
         return Retry(reason="the handler was cancelled from within"), raised
     return Retry(reason=_text(raised)), raised
@@ -136,12 +153,24 @@ def _check_delay(seconds: object, field: str) -> None:
         raise InvalidInput(f"must be between 0 and {LONGEST_DELAY_SECONDS:,.0f} seconds", field=field)
 
 
-def interrupted(stop: Stop) -> Outcome:
-    """The outcome of a run that ended because it was told to stop."""
-    if stop is Stop.CANCELLED:
-        return Cancel("cancelled while running")
+def interrupted(held: Held, stop: Stop) -> tuple[Outcome, BaseException | None]:
+    """The outcome of a run that ended because it was told to stop, and what it is recorded as."""
+    match stop:
+        case Stop.CANCELLED:
+            return Cancel("cancelled while running"), None
+        case Stop.TIMED_OUT:
+            text = f"took longer than its timeout of {held.task.timeout_seconds:g} s"
+            return Retry(reason=text), TimedOut(text)
+        case Stop.DEADLINE:
+            return _failed(DeadlineExceeded("its deadline came while it ran"))
     # Costs no attempt; it did start, so it is not reported as not_started.
-    return Snooze(0)
+    return Snooze(0), None
+
+
+def abandoned(held: Held, stop: Stop, ran_seconds: float) -> Ended:
+    """The end of a run whose handler goes on although its time is up: reported without waiting for it."""
+    outcome, raised = interrupted(held, stop)
+    return Ended(held, finished_task(held, outcome, raised, ran_seconds), raised)
 
 
 def unstarted(held: Held) -> Ended | None:
@@ -158,10 +187,10 @@ def unstarted(held: Held) -> Ended | None:
 
 
 def finished_task(
-    held: Held, outcome: Outcome, raised: BaseException | None, ran_seconds: float
+    held: Held, outcome: Outcome | Park, raised: BaseException | None, ran_seconds: float
 ) -> FinishedTask:
     """The report of one run, as the contract wants it."""
-    report = partial(FinishedTask, ref=held.task.ref, ran_seconds=ran_seconds)
+    report = partial(FinishedTask, ref=held.task.ref, ran_seconds=ran_seconds, progress=held.report.next())
     match outcome:
         case Done(result):
             return report(outcome="done", result=cast(Json, result))  # it was checked
@@ -173,6 +202,8 @@ def finished_task(
             return report(outcome="cancel", error=_error(None, "Cancel", reason))
         case Fail(reason):
             return report(outcome="fail", error=_error(raised, "Fail", reason))
+        case Park(reason):
+            return report(outcome="park", error=_error(raised, "Park", reason))
 
 
 def _error(raised: BaseException | None, kind: str, message: object) -> TaskError:

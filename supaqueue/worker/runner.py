@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,8 +17,10 @@ from supaqueue.telemetry.events import JobStarted
 from supaqueue.worker.context import Context
 from supaqueue.worker.facts import lease_lost, task_ids
 from supaqueue.worker.leases import Held, Leases, Stop
+from supaqueue.worker.progress_report import ProgressReport
 from supaqueue.worker.registry import Registry
-from supaqueue.worker.run import Ended, run_task, unstarted
+from supaqueue.worker.run import Ended, abandoned, run_task, unstarted
+from supaqueue.worker.time_limit import TimeLimit
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ class Runner:
         on_end: told of every end that is to be reported.
         on_free: told when a task is held no longer, without a report.
         on_crowding: told for how many seconds, at least, tasks had to wait here for a slot.
+        on_stuck: told how many slots are taken by handlers that go on although their time is up.
+        on_progress: told, in the handler's thread, that one has reported progress.
     """
 
     registry: Registry
@@ -49,8 +53,11 @@ class Runner:
     on_end: Callable[[Ended], None]
     on_free: Callable[[], None]
     on_crowding: Callable[[float], None]
+    on_stuck: Callable[[int], None]
+    on_progress: Callable[[], None]
     _waiting: deque[Held] = field(default_factory=deque)
     _running: set[Held] = field(default_factory=set)
+    _stuck: set[Held] = field(default_factory=set)
     _leaving: bool = False
 
     def take(self, task: ClaimedTask) -> None:
@@ -63,6 +70,8 @@ class Runner:
             attempt=task.attempt,
             max_attempts=task.max_attempts,
             worker_id=self.worker_id,
+            timeout_seconds=task.timeout_seconds,
+            report=ProgressReport(task.checkpoint, self.on_progress),
         )
         held = Held(task, context)
         self.leases.add(held)
@@ -86,9 +95,16 @@ class Runner:
             await asyncio.sleep(AHEAD_SECONDS / 4)
             if self._waiting and time.monotonic() - self._waiting[0].taken_at > AHEAD_SECONDS:
                 self.on_crowding(AHEAD_SECONDS)
-                waiting, self._waiting = self._waiting, deque()
-                for held in waiting:
-                    self._end(held, unstarted(held))
+                self._hand_back(list(self._waiting))
+
+    def hand_back_queues(self, queues: Collection[str]) -> None:
+        """Hands back what has not started of queues that are paused."""
+        self._hand_back([held for held in self._waiting if held.task.queue in queues])
+
+    def _hand_back(self, waiting: Iterable[Held]) -> None:
+        for held in waiting:
+            self._waiting.remove(held)
+            self._end(held, unstarted(held))
 
     async def leave(self, grace_seconds: float) -> bool:
         """Hands back what waits, lets handlers end within the grace time, then interrupts the rest.
@@ -110,7 +126,7 @@ class Runner:
         for held in self._running:
             held.interrupt(Stop.SHUTDOWN)
         ended = await self._all_ended(INTERRUPT_SECONDS)
-        for held in self._running:
+        for held in self._running - self._stuck:
             held.let_go()
             _log.warning(
                 "job %s (%s) has not ended in time: its lease will run out, and another worker runs it again",
@@ -122,6 +138,10 @@ class Runner:
     def _start_waiting(self) -> None:
         while self._waiting and len(self._running) < self.concurrency and not self._leaving:
             held = self._waiting.popleft()
+            left = held.time_left()
+            if left is not None and left[0] <= 0:
+                self._end(held, unstarted(held))  # its deadline came while it waited here
+                continue
             self._running.add(held)
             held.run = asyncio.create_task(self._run(held))
             held.run.add_done_callback(partial(self._ran, held))
@@ -132,10 +152,31 @@ class Runner:
             JobStarted(**task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds)
         )
         handler = self.registry.handlers[held.task.task_type]
-        return await run_task(held, handler, self.threads, self.max_result_bytes)
+        limit = TimeLimit(held, self._abandon)
+        try:
+            return await run_task(held, handler, self.threads, self.max_result_bytes)
+        finally:
+            limit.lift()
+
+    def _abandon(self, held: Held, stop: Stop, ran_seconds: float) -> None:
+        # Its slot stays taken: the thread, or the task that swallows its cancellation, goes on.
+        held.left_running = True
+        self._stuck.add(held)
+        self.on_stuck(len(self._stuck))
+        _log.error(
+            "job %s (%s) goes on although its time is up: it takes up a slot until its handler ends",
+            held.task.job_id,
+            held.task.task_type,
+        )
+        self._end(held, abandoned(held, stop, ran_seconds))
 
     def _ran(self, held: Held, run: asyncio.Task[Ended | None]) -> None:
         self._running.discard(held)
+        if held in self._stuck:
+            self._stuck.discard(held)
+            self.on_stuck(len(self._stuck))
+            self._start_waiting()
+            return
         # A run that is cancelled before its first step never enters its body.
         self._end(held, unstarted(held) if run.cancelled() else run.result())
         self._start_waiting()

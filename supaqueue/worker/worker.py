@@ -9,8 +9,10 @@ import socket
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 
-from supaqueue.contract import FinishAnswer, RegisterWorker, RescuedToFail
+from supaqueue.contract import FinishAnswer, HeartbeatAnswer, RegisterWorker, RescuedToFail, SetTaskTypes
 from supaqueue.errors import CallError, ConfigurationError
 from supaqueue.settings import Settings
 from supaqueue.telemetry.hook import Telemetry
@@ -22,6 +24,7 @@ from supaqueue.worker.finishing import Finisher
 from supaqueue.worker.heartbeat import Heartbeat, Pulse
 from supaqueue.worker.leases import Leases
 from supaqueue.worker.pause import Polling
+from supaqueue.worker.progress import ProgressSender
 from supaqueue.worker.registry import Registry
 from supaqueue.worker.run import Ended
 from supaqueue.worker.runner import Runner
@@ -98,6 +101,8 @@ class Worker:
         beats = RestTransport(self.settings, budget_seconds=max(1.0, self.lease_seconds / 3))
         try:
             await transport.send(self._registration(stopped=False))
+            if self.registry.options:
+                await transport.send(SetTaskTypes(self.registry.options, changed_by=self.worker_id))
             return await self._work(transport, beats)
         finally:
             beats.close()
@@ -107,7 +112,10 @@ class Worker:
     async def _work(self, transport: AsyncRestTransport, beats: RestTransport) -> bool:
         loop = asyncio.get_running_loop()
         pulse = Pulse(loop)
-        runner = self._new_runner()
+        self._progress = ProgressSender(
+            transport, self._leases, self.worker_id, self.lease_seconds, self._heard, self._call_failed
+        )
+        runner = self._runner = self._new_runner(loop)
         heartbeat = self._heartbeat(beats, pulse, loop, runner)
         self._finisher = Finisher(transport, self._leases, self.worker_id, self._answered, self._call_failed)
         claimer = self._new_claimer(transport, runner)
@@ -115,6 +123,7 @@ class Worker:
         reporting = asyncio.create_task(self._finisher.run())
         reporting.add_done_callback(self._reporting_ended)  # without reports, work would be done for nothing
         crowding = asyncio.create_task(runner.hand_back_what_waits())
+        progress = asyncio.create_task(self._progress.run())
         _log.info(
             "serving queues %s as %s: %s",
             ", ".join(self.queues),
@@ -129,13 +138,14 @@ class Worker:
             ended = await runner.leave(self.grace_seconds)
             self._finisher.close()
             await self._report_what_is_known(reporting)
+            progress.cancel()
             heartbeat.stop()
             pulse.stop()
             await self._unregister(transport)
             await asyncio.to_thread(heartbeat.join, 2.0)
         return ended
 
-    def _new_runner(self) -> Runner:
+    def _new_runner(self, loop: asyncio.AbstractEventLoop) -> Runner:
         return Runner(
             registry=self.registry,
             leases=self._leases,
@@ -147,6 +157,8 @@ class Worker:
             on_end=self._ended,
             on_free=self._freed.set,
             on_crowding=self._room.ran_at_least,
+            on_stuck=self._stuck,
+            on_progress=partial(self._progress_changed, loop),
         )
 
     def _new_claimer(self, transport: AsyncRestTransport, runner: Runner) -> Claimer:
@@ -164,6 +176,7 @@ class Worker:
             freed=self._freed,
             failed=self._call_failed,
             rescued_to_fail=self._rescued_to_fail,
+            paused=runner.hand_back_queues,
         )
 
     def _heartbeat(
@@ -206,6 +219,17 @@ class Worker:
         event = finish_event(ended, answer)
         if event is not None:
             self.telemetry.emit(event)
+
+    def _heard(self, answer: HeartbeatAnswer) -> None:
+        self._runner.heard(answer)
+
+    def _progress_changed(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the worker has left, a handler goes on in its thread
+            loop.call_soon_threadsafe(self._progress.changed)
+
+    def _stuck(self, slots: int) -> None:
+        self._room.stuck = slots
+        self._freed.set()
 
     def _rescued_to_fail(self, task: RescuedToFail) -> None:
         self.telemetry.emit(rescued_to_fail(task, self.worker_id))

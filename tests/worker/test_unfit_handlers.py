@@ -90,7 +90,7 @@ def test_result_over_the_limit_fails_without_retries(queue: OwnQueue, registry: 
     assert "SUPAQUEUE_MAX_JSON_BYTES" in task.error["message"]
 
 
-def test_payload_that_does_not_fit_fails_without_retries_and_is_not_quoted(
+def test_payload_that_does_not_fit_is_parked_without_an_attempt_and_not_quoted(
     queue: OwnQueue, registry: Registry
 ) -> None:
     entered = []
@@ -100,7 +100,7 @@ def test_payload_that_does_not_fit_fails_without_retries_and_is_not_quoted(
 
     payload = {"number": SECRET, "word": SECRET, "kind": SECRET}
     task = runs_once(queue, registry, strict, payload)
-    assert (task.status, task.attempts, entered) == ("failed", 1, [])
+    assert (task.status, task.attempts, task.parked, entered) == ("failed", 0, True, [])
     assert task.error["type"] == "PayloadMismatch"
     for part in ("payload.number: int_parsing", "payload.word: value_error", "payload.kind: literal_error"):
         assert part in task.error["message"]
