@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from supaqueue.contract import Json, Progress, Unchanged, checked_json
 from supaqueue.contract.task import UNCHANGED
