@@ -1,5 +1,5 @@
 -- Lists failed tasks, the latest first, by page: `next_page` is the cursor of the next one, null at the end. `filter` may name
--- queue, task_type, error_type, parked, failed_after and failed_before. Each row has the lease token that replay and drop ask for.
+-- job_id, queue, task_type, error_type, parked, failed_after and failed_before. Each row has the lease token that replay and drop ask for.
 create or replace function list_dead_letters_v1(
     filter jsonb, page text, page_size integer, contract_version integer
 ) returns jsonb
@@ -24,6 +24,7 @@ begin
             select t as task, t.finished_at, t.job_id, t.task_number from job_tasks t
             where t.status = 'failed' and t.purpose = 'run'
                 and (t.finished_at, t.job_id, t.task_number) < (before_time, before_id, before_number)
+                and (filter ->> 'job_id' is null or t.job_id = (filter ->> 'job_id')::uuid)
                 and (filter ->> 'queue' is null or t.queue = filter ->> 'queue')
                 and (filter ->> 'task_type' is null or t.task_type = filter ->> 'task_type')
                 and (filter ->> 'error_type' is null or t.error ->> 'type' = filter ->> 'error_type')

@@ -8,7 +8,7 @@ as $$
 #variable_conflict use_column
 begin
     perform supaqueue_check_call(contract_version);
-    perform supaqueue_check_pause(request_id, queues, null, null, changed_by);
+    perform supaqueue_check_pause(request_id, queues, null, null, null, changed_by);
     perform supaqueue_lock_flag();
     if supaqueue_begin_change(request_id, 'resume_queues_v1', jsonb_build_object('queues', queues), changed_by) then
         update job_queues q set paused_until = null, paused_by = null, reason = null, updated_at = clock_timestamp()

@@ -7,7 +7,7 @@ declare
     expected text;
 begin
     perform supaqueue_check_rows('filter', jsonb_build_array(filter),
-        '{"queue": "1 to 200 characters", "task_type": "1 to 200 characters", "error_type": "1 to 200 characters",
+        '{"job_id": "a UUID", "queue": "1 to 200 characters", "task_type": "1 to 200 characters", "error_type": "1 to 200 characters",
           "parked": "a boolean", "failed_after": "a string", "failed_before": "a string"}', '{}');
     foreach moment in array array['failed_after', 'failed_before'] loop
         if not supaqueue_is_moment(filter ->> moment) then

@@ -10,14 +10,14 @@ from typing import Any, Self, TypeVar, Unpack
 
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.backoff import Backoff
-from supaqueue.client import batches, calls
-from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Jobs
+from supaqueue.client import batches, calls, paging
+from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses
 from supaqueue.client.checks import Checks
-from supaqueue.client.paging import Paging
+from supaqueue.client.dead_letters import AsyncDeadLetters
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source, settings_from
 from supaqueue.client.waiting import Waiting
-from supaqueue.contract import AbandonJobs, Call, CancelJobs, GetJobs, JobFilter, NewJob, Stats
+from supaqueue.contract import AbandonJobs, Call, CancelJobs, GetJobs, JobFilter, JobPage, NewJob, Stats
 from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
@@ -67,6 +67,7 @@ class AsyncQueue:
         self._transport = transport
         self._reports = Reports(telemetry)
         self._checks = Checks(max_json_bytes, registry)
+        self.dead_letters = AsyncDeadLetters(self._send)
 
     async def enqueue(
         self,
@@ -162,7 +163,7 @@ class AsyncQueue:
             created_after=created_after,
             created_before=created_before,
         )
-        return self._walk(Paging(filter, limit))
+        return self._walk(paging.jobs(filter, limit))
 
     async def wait(
         self,
@@ -177,10 +178,28 @@ class AsyncQueue:
             WaitTimeout: it had not by then.
             JobNotFound: there is no such job.
         """
-        waiting = Waiting(job_id, timeout)
-        while not (job := waiting.found(await self.get(job_id))).ended:  # noqa: ASYNC110
-            await asyncio.sleep(waiting.next_pause(job))
-        return job
+        jobs = await self.wait_many([job_id], timeout)
+        return jobs[0]
+
+    async def wait_many(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109
+    ) -> Ended:
+        """Return each job, in order, once all have ended; a look at up to 200 of them is one request.
+
+        A look that gets no answer may outlast the timeout by one call's budget.
+
+        Raises:
+            WaitTimeout: one had not ended by then; `get_many` says what has become of the others.
+            JobNotFound: there is no such job.
+        """
+        waiting = Waiting(batches.checked_ids(job_ids), timeout)
+        while looked_at := waiting.unended:
+            waiting.saw(looked_at, await self.get_many(looked_at))
+            if waiting.unended:
+                await asyncio.sleep(waiting.next_pause())
+        return waiting.jobs
 
     async def cancel(self, job_id: str) -> CancelAnswer:
         """Cancel a job: a waiting one at once, a running one with its worker's next heartbeat."""
@@ -200,6 +219,33 @@ class AsyncQueue:
         for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
             answered += await self._send(AbandonJobs(part))
         return answered
+
+    async def pause(
+        self,
+        queues: str | Iterable[str],
+        *,
+        duration: float | timedelta | None = None,
+        until: datetime | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Pauses:
+        """Pause queues for a while, until a time, or (neither given) until they are resumed.
+
+        Once this has returned nothing is newly claimed from them: what runs goes on, and what a worker holds
+        without having started it goes back. Jobs can be enqueued as ever.
+
+        Args:
+            queues: one name, or several.
+            duration: in seconds or as a timedelta, by the database's clock.
+            until: an aware time.
+            reason: for those who look, up to 1,000 characters.
+            by: who paused them, up to 200 characters.
+        """
+        return list(await self._send(calls.pause(queues, duration, until, reason, by)))
+
+    async def resume(self, queues: str | Iterable[str], *, by: str | None = None) -> Pauses:
+        """End the pause of queues."""
+        return list(await self._send(calls.resume(queues, by)))
 
     async def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
         """Count tasks by queue, type and status, of one queue, of several, or of all."""
@@ -224,7 +270,7 @@ class AsyncQueue:
         with self._reports.watch(call):
             return await self._transport.send(call)
 
-    async def _walk(self, paging: Paging) -> AsyncIterator[Job]:
-        while (call := paging.next_call()) is not None:
-            for job in paging.read(await self._send(call)):
+    async def _walk(self, pages: paging.Paging[Job, JobPage]) -> AsyncIterator[Job]:
+        while (call := pages.next_call()) is not None:
+            for job in pages.read(await self._send(call)):
                 yield job

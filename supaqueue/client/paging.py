@@ -2,41 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, TypeVar
 
-from supaqueue.contract import JobFilter, JobPage, ListJobs
+from supaqueue.contract import (
+    Call,
+    DeadLetterFilter,
+    DeadLetterPage,
+    JobFilter,
+    JobPage,
+    ListDeadLetters,
+    ListJobs,
+)
 from supaqueue.errors import InvalidInput
-from supaqueue.job import Job
+from supaqueue.job import DeadLetter, Job
 
 PAGE_SIZE = 200
 
 
-class Paging:
-    """The calls that list the jobs which pass a filter, up to `limit` of them. Pure: the caller sends them.
+class _Page(Protocol):
+    @property
+    def next_page(self) -> str | None: ...
+
+
+Row = TypeVar("Row")
+Page = TypeVar("Page", bound=_Page)
+
+
+class Paging(Generic[Row, Page]):
+    """The calls that list the rows which pass a filter, up to `limit` of them. Pure: the caller sends them.
+
+    Args:
+        call: makes the call for a page (None: the first) of a size.
+        rows: the rows of a page.
 
     Raises:
         InvalidInput: `limit` is negative.
     """
 
-    def __init__(self, filter: JobFilter, limit: int | None) -> None:
+    def __init__(
+        self,
+        call: Callable[[str | None, int], Call[Page]],
+        rows: Callable[[Page], tuple[Row, ...]],
+        limit: int | None,
+    ) -> None:
         if limit is not None and limit < 0:
             raise InvalidInput("must not be negative", field="limit")
-        self._filter = filter
+        self._call = call
+        self._rows = rows
         self._left = limit
         self._page: str | None = None
         self._ended = False
 
-    def next_call(self) -> ListJobs | None:
+    def next_call(self) -> Call[Page] | None:
         """Return the call for the next page, or None after the last one."""
         if self._ended or self._left == 0:
             return None
-        size = PAGE_SIZE if self._left is None else min(PAGE_SIZE, self._left)
-        return ListJobs(self._filter, self._page, size)
+        return self._call(self._page, PAGE_SIZE if self._left is None else min(PAGE_SIZE, self._left))
 
-    def read(self, page: JobPage) -> Iterator[Job]:
-        """Return the jobs of the page that `next_call` asked for."""
+    def read(self, page: Page) -> Iterator[Row]:
+        """Return the rows of the page that `next_call` asked for."""
         self._page = page.next_page
         self._ended = page.next_page is None
+        rows = self._rows(page)
         if self._left is not None:
-            self._left -= len(page.jobs)
-        return iter(page.jobs)
+            self._left -= len(rows)
+        return iter(rows)
+
+
+def jobs(filter: JobFilter, limit: int | None) -> Paging[Job, JobPage]:
+    """Return what lists jobs."""
+    return Paging(lambda page, size: ListJobs(filter, page, size), lambda page: page.jobs, limit)
+
+
+def dead_letters(filter: DeadLetterFilter, limit: int | None) -> Paging[DeadLetter, DeadLetterPage]:
+    """Return what lists dead letters."""
+    return Paging(
+        lambda page, size: ListDeadLetters(filter, page, size), lambda page: page.dead_letters, limit
+    )

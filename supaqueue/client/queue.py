@@ -10,14 +10,14 @@ from typing import Any, Self, TypeVar, Unpack
 
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.backoff import Backoff
-from supaqueue.client import batches, calls
-from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Jobs
+from supaqueue.client import batches, calls, paging
+from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses
 from supaqueue.client.checks import Checks
-from supaqueue.client.paging import Paging
+from supaqueue.client.dead_letters import DeadLetters
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source, settings_from
 from supaqueue.client.waiting import Waiting
-from supaqueue.contract import AbandonJobs, Call, CancelJobs, GetJobs, JobFilter, NewJob, Stats
+from supaqueue.contract import AbandonJobs, Call, CancelJobs, GetJobs, JobFilter, JobPage, NewJob, Stats
 from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
@@ -65,6 +65,7 @@ class Queue:
         self._transport = transport
         self._reports = Reports(telemetry)
         self._checks = Checks(max_json_bytes, registry)
+        self.dead_letters = DeadLetters(self._send)
 
     def enqueue(
         self,
@@ -157,7 +158,7 @@ class Queue:
             created_after=created_after,
             created_before=created_before,
         )
-        return self._walk(Paging(filter, limit))
+        return self._walk(paging.jobs(filter, limit))
 
     def wait(self, job_id: str, timeout: float | timedelta | None = None) -> Job:
         """Return the job once it has ended: completed, failed or cancelled.
@@ -168,10 +169,24 @@ class Queue:
             WaitTimeout: it had not by then.
             JobNotFound: there is no such job.
         """
-        waiting = Waiting(job_id, timeout)
-        while not (job := waiting.found(self.get(job_id))).ended:
-            time.sleep(waiting.next_pause(job))
-        return job
+        jobs = self.wait_many([job_id], timeout)
+        return jobs[0]
+
+    def wait_many(self, job_ids: Iterable[str], timeout: float | timedelta | None = None) -> Ended:
+        """Return each job, in order, once all have ended; a look at up to 200 of them is one request.
+
+        A look that gets no answer may outlast the timeout by one call's budget.
+
+        Raises:
+            WaitTimeout: one had not ended by then; `get_many` says what has become of the others.
+            JobNotFound: there is no such job.
+        """
+        waiting = Waiting(batches.checked_ids(job_ids), timeout)
+        while looked_at := waiting.unended:
+            waiting.saw(looked_at, self.get_many(looked_at))
+            if waiting.unended:
+                time.sleep(waiting.next_pause())
+        return waiting.jobs
 
     def cancel(self, job_id: str) -> CancelAnswer:
         """Cancel a job: a waiting one at once, a running one with its worker's next heartbeat."""
@@ -190,6 +205,33 @@ class Queue:
         for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
             answered += self._send(AbandonJobs(part))
         return answered
+
+    def pause(
+        self,
+        queues: str | Iterable[str],
+        *,
+        duration: float | timedelta | None = None,
+        until: datetime | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Pauses:
+        """Pause queues for a while, until a time, or (neither given) until they are resumed.
+
+        Once this has returned nothing is newly claimed from them: what runs goes on, and what a worker holds
+        without having started it goes back. Jobs can be enqueued as ever.
+
+        Args:
+            queues: one name, or several.
+            duration: in seconds or as a timedelta, by the database's clock.
+            until: an aware time.
+            reason: for those who look, up to 1,000 characters.
+            by: who paused them, up to 200 characters.
+        """
+        return list(self._send(calls.pause(queues, duration, until, reason, by)))
+
+    def resume(self, queues: str | Iterable[str], *, by: str | None = None) -> Pauses:
+        """End the pause of queues."""
+        return list(self._send(calls.resume(queues, by)))
 
     def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
         """Count tasks by queue, type and status, of one queue, of several, or of all."""
@@ -214,6 +256,6 @@ class Queue:
         with self._reports.watch(call):
             return self._transport.send(call)
 
-    def _walk(self, paging: Paging) -> Iterator[Job]:
-        while (call := paging.next_call()) is not None:
-            yield from paging.read(self._send(call))
+    def _walk(self, pages: paging.Paging[Job, JobPage]) -> Iterator[Job]:
+        while (call := pages.next_call()) is not None:
+            yield from pages.read(self._send(call))

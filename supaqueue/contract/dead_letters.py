@@ -14,6 +14,7 @@ from supaqueue.contract.json_value import Json, check_text, without_none
 from supaqueue.contract.moment import check_time
 from supaqueue.contract.task import TaskRef
 from supaqueue.job import DeadLetter
+from supaqueue.job_id import check_job_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class DeadLetterFilter:
         InvalidInput: naming the field.
     """
 
+    job_id: str | None = None
     queue: str | None = None
     task_type: str | None = None
     error_type: str | None = None
@@ -32,6 +34,8 @@ class DeadLetterFilter:
     failed_before: datetime | None = None
 
     def __post_init__(self) -> None:
+        if self.job_id is not None:
+            check_job_id(self.job_id)
         for name in ("queue", "task_type", "error_type"):
             if getattr(self, name) is not None:
                 check_text(getattr(self, name), field=name)
@@ -42,6 +46,7 @@ class DeadLetterFilter:
         """Return it as SQL takes it."""
         return without_none(
             {
+                "job_id": self.job_id,
                 "queue": self.queue,
                 "task_type": self.task_type,
                 "error_type": self.error_type,

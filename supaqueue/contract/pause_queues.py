@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import TypeAdapter
@@ -21,7 +22,9 @@ def _new_request_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class PauseQueues(Call[tuple[QueuePause, ...]]):
-    """Pause queues for `pause_seconds`, or until they are resumed if None; one answer for each, in order.
+    """Pause queues for `pause_seconds` or until `paused_until`, or else until they are resumed.
+
+    Answers each of them, in order.
 
     Once it is answered nothing is newly leased from them. A repeat of `request_id` changes nothing, also if
     the queue was resumed meanwhile.
@@ -32,6 +35,7 @@ class PauseQueues(Call[tuple[QueuePause, ...]]):
 
     queues: tuple[str, ...]
     pause_seconds: float | None = None
+    paused_until: datetime | None = None
     reason: str | None = None
     changed_by: str | None = None
     request_id: str = field(default_factory=_new_request_id)
@@ -42,6 +46,7 @@ class PauseQueues(Call[tuple[QueuePause, ...]]):
             "request_id": self.request_id,
             "queues": list(self.queues),
             "pause_seconds": self.pause_seconds,
+            "paused_until": self.paused_until.isoformat() if self.paused_until else None,
             "reason": self.reason,
             "changed_by": self.changed_by,
             "contract_version": CONTRACT_VERSION,

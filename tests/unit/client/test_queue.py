@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -14,7 +15,8 @@ import supaqueue
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.client import Queue
 from supaqueue.client.batches import BYTES_PER_CALL, enqueue_calls
-from supaqueue.client.paging import PAGE_SIZE, Paging
+from supaqueue.client.paging import PAGE_SIZE
+from supaqueue.client.paging import jobs as jobs_paging
 from supaqueue.client.waiting import Waiting
 from supaqueue.contract import (
     AbandonJobs,
@@ -235,17 +237,17 @@ def test_pages_are_read_as_the_iterator_gets_there() -> None:
 
 
 def test_a_limit_asks_for_no_more_than_it_needs() -> None:
-    paging = Paging(JobFilter(), PAGE_SIZE + 3)
+    paging = jobs_paging(JobFilter(), PAGE_SIZE + 3)
     first = paging.next_call()
-    assert first is not None
+    assert isinstance(first, ListJobs)
     assert first.page_size == PAGE_SIZE
     paging.read(JobPage((job_in("failed"),) * PAGE_SIZE, "next"))
     second = paging.next_call()
-    assert second is not None
+    assert isinstance(second, ListJobs)
     assert (second.page, second.page_size) == ("next", 3)
     paging.read(JobPage((job_in("failed"),) * 3, "more"))
     assert paging.next_call() is None
-    assert Paging(JobFilter(), 0).next_call() is None
+    assert jobs_paging(JobFilter(), 0).next_call() is None
 
 
 class Clock:
@@ -255,31 +257,64 @@ class Clock:
         return self.now
 
 
+def pauses_of(waiting: Waiting, clock: Clock, seconds: float) -> list[float]:
+    pauses: list[float] = []
+    end = clock.now + seconds
+    while clock.now < end:
+        pauses.append(waiting.next_pause())
+        clock.now += pauses[-1]
+    return pauses
+
+
 def test_waiting_looks_less_and_less_often_and_last_at_the_deadline() -> None:
     clock = Clock()
-    waiting = Waiting(new_job_id(), timedelta(seconds=30), clock)
-    pauses: list[float] = []
-    while clock.now < 50.0 + 30.0:
-        pauses.append(waiting.next_pause(job_in("processing")))
-        clock.now += pauses[-1]
+    job = job_in("processing")
+    waiting = Waiting([job.job_id], timedelta(seconds=30), clock)
+    waiting.saw([job.job_id], [job])
+    pauses = pauses_of(waiting, clock, 30.0)
     with pytest.raises(TimedOut, match="processing"):
-        waiting.next_pause(job_in("processing"))
-    assert pauses[0] == 0.05
-    assert max(pauses) == 2.0
+        waiting.next_pause()
+    assert pauses[0] == 0.1
     assert pauses[:-1] == sorted(pauses[:-1])
     assert sum(pauses) == pytest.approx(30.0)
 
 
+def test_waiting_for_sixty_seconds_takes_at_most_twenty_looks() -> None:
+    clock = Clock()
+    pauses = pauses_of(Waiting([new_job_id()], None, clock), clock, 60.0)
+    assert 1 + len(pauses) <= 20  # the first look, and one after each pause
+    assert max(pauses) <= 8.0
+
+
+def test_waiting_looks_only_at_those_that_have_not_ended() -> None:
+    ended, running, other = (
+        replace(job_in(status), job_id=new_job_id()) for status in ("completed", "processing", "pending")
+    )
+    ids = [ended.job_id, running.job_id, ended.job_id, other.job_id]
+    clock = Clock()
+    waiting = Waiting(ids, 5, clock)
+    assert waiting.unended == [ended.job_id, running.job_id, other.job_id]
+    waiting.saw(waiting.unended, [ended, running, other])
+    assert waiting.unended == [running.job_id, other.job_id]
+    assert waiting.jobs == [ended, running, ended, other]
+    clock.now += 5
+    with pytest.raises(TimedOut, match=f"2 of 4 .*: job {running.job_id} is still processing"):
+        waiting.next_pause()
+
+
 def test_waiting_for_ever_and_for_nothing() -> None:
     clock = Clock()
-    for_ever = Waiting(new_job_id(), None, clock)
+    for_ever = Waiting([new_job_id()], None, clock)
     clock.now += 1e9
-    assert for_ever.next_pause(job_in("pending")) == 0.05
-    job_id = new_job_id()
+    assert for_ever.next_pause() == 8.0
+    job = job_in("pending")
+    at_once = Waiting([job.job_id], 0, clock)
+    at_once.saw([job.job_id], [job])
     with pytest.raises(TimedOut):
-        Waiting(job_id, 0, clock).next_pause(job_in("pending"))
+        at_once.next_pause()
+    job_id = new_job_id()
     with pytest.raises(JobNotFound, match=job_id) as raised:
-        Waiting(job_id, 1, clock).found(None)
+        Waiting([job_id], 1, clock).saw([job_id], [None])
     assert raised.value.job_id == job_id
 
 
