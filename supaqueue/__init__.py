@@ -2,17 +2,22 @@
 
 from supaqueue import errors
 from supaqueue.answer import EnqueueAnswer
+from supaqueue.backoff import Backoff
 from supaqueue.client import AsyncQueue, Queue
 from supaqueue.contract import NewJob
-from supaqueue.job import Job
+from supaqueue.job import DeadLetter, Job
+from supaqueue.job_id import new_job_id
 from supaqueue.outcome import Cancel, Done, Fail, Retry, Snooze
+from supaqueue.settings import Settings
 from supaqueue.version import __version__
 from supaqueue.worker import Context, Registry, Worker
 
 __all__ = [
     "AsyncQueue",
+    "Backoff",
     "Cancel",
     "Context",
+    "DeadLetter",
     "Done",
     "EnqueueAnswer",
     "Fail",
@@ -21,8 +26,10 @@ __all__ = [
     "Queue",
     "Registry",
     "Retry",
+    "Settings",
     "Snooze",
     "Worker",
     "__version__",
     "errors",
+    "new_job_id",
 ]

@@ -25,6 +25,15 @@ PRINTED = {
         "3 completed report 3, attempt 1",
         "exists True",
     ],
+    "03_the_life_of_a_job": [
+        "completed attempt 2 imported the pages after 2 (page 5 of 5)",
+        "failed {'type': 'TimedOut', 'message': 'took longer than its timeout of 0.3 s'}",
+        "['pending', 'pending', 'pending']",
+        "['failed', 'failed', 'failed']",
+        "3 dead letters: {'no mail server'}",
+        "['invoice 1 sent', 'invoice 2 sent', 'invoice 3 sent']",
+        "dropped",
+    ],
 }
 
 

@@ -79,3 +79,15 @@ def make_transport(colour: Callable[[type, type], Callable[..., Any]]) -> Callab
 def make_queue(colour: Callable[[type, type], Callable[..., Any]]) -> Callable[..., Any]:
     """Makes a client; runs the test once per colour."""
     return colour(Queue, AsyncQueue)
+
+
+@pytest.fixture
+def make_dead_letters() -> Callable[[Any], Any]:
+    """Gives the dead letters of a client, called alike in both colours."""
+
+    def of(queue: Any) -> Any:
+        if isinstance(queue, Blocking):
+            return Blocking(queue._inner.dead_letters, queue._runner)
+        return queue.dead_letters
+
+    return of
