@@ -1,0 +1,72 @@
+"""The queue's database, in memory: for tests, without a server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from supaqueue.contract import Json
+from supaqueue.contract.json_value import encode, refuse_unstorable
+from supaqueue.errors import InvalidInput
+from supaqueue.testing.memory.clock import Clock
+from supaqueue.testing.memory.functions import FUNCTIONS
+from supaqueue.testing.memory.refused import UNSTORABLE_TEXT, Refused
+from supaqueue.testing.memory.tables import Tables
+
+
+class MemoryDatabase:
+    """What the SQL functions do, done in memory: the same answers, the same refusals, no server.
+
+    Its clock stands still until it is advanced. Safe to share between threads: one call at a time. It is for
+    tests: nothing is kept on disk, and a claim looks through every task.
+
+    Attributes:
+        clock: the database's time, moved by hand.
+
+    Args:
+        start: the time that the clock begins with, an aware one; by default the present.
+    """
+
+    def __init__(self, start: datetime | None = None) -> None:
+        self.clock = Clock(start)
+        self._tables = Tables(self.clock.now())
+        self._lock = threading.Lock()
+
+    def call(self, function: str, arguments: bytes) -> Json:
+        """Make one call, whole or not at all, and return its answer.
+
+        Args:
+            arguments: by name, as one JSON object in UTF-8.
+
+        Raises:
+            Refused: the function refused it, and nothing was changed.
+        """
+        given = _read(arguments)
+        with self._lock:
+            self._tables.now = self.clock.now()
+            answer = FUNCTIONS[function](self._tables, **given)
+            read: Json = _read(encode(answer).encode())
+        return read
+
+
+def _read(text: bytes) -> Any:
+    """Read JSON as jsonb does: large numbers are written out, and zero has no sign."""
+    value = json.loads(text, parse_float=_number)
+    if rb"\u0000" in text:
+        _refuse_null_characters(value)
+    return value
+
+
+def _number(text: str) -> float | int:
+    plain = format(Decimal(text), "f")
+    return float(plain) + 0.0 if "." in plain else int(plain)
+
+
+def _refuse_null_characters(value: Any) -> None:
+    try:
+        refuse_unstorable(value, "arguments")
+    except InvalidInput:
+        raise Refused(UNSTORABLE_TEXT, "unsupported Unicode escape sequence") from None
