@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from supaqueue.testing.memory.checks import (
@@ -226,12 +226,21 @@ def _is_lone(task: TaskRow) -> bool:
     return task.lost_leases >= LOST_LEASES_OF_A_LONER
 
 
-def _seconds_to_next_due(tables: Tables, queues: Iterable[str]) -> float | None:
-    due = [task.run_at for task in _not_ready(tables, queues) if task.run_at > tables.now]
-    return (min(due) - tables.now).total_seconds() if due else None
+def next_due(
+    tables: Tables, queues: Collection[str], task_types: Collection[str] | None = None
+) -> datetime | None:
+    """Return the time of the waiting task of these queues, and types, that is due next."""
+    waiting = _not_ready(tables, queues)
+    served = (task for task in waiting if task_types is None or task.task_type in task_types)
+    return min((task.run_at for task in served), default=None)
 
 
-def _not_ready(tables: Tables, queues: Iterable[str]) -> list[TaskRow]:
+def _seconds_to_next_due(tables: Tables, queues: Collection[str]) -> float | None:
+    due = next_due(tables, queues)
+    return (due - tables.now).total_seconds() if due else None
+
+
+def _not_ready(tables: Tables, queues: Collection[str]) -> list[TaskRow]:
     return [
         task
         for task in tables.tasks()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from supaqueue.contract import Json
-from supaqueue.contract.json_value import encode, refuse_unstorable
-from supaqueue.errors import InvalidInput
+from supaqueue.contract.json_value import encode
+from supaqueue.job import ENDED
+from supaqueue.testing.memory.claim import next_due
 from supaqueue.testing.memory.clock import Clock
 from supaqueue.testing.memory.functions import FUNCTIONS
 from supaqueue.testing.memory.refused import UNSTORABLE_TEXT, Refused
@@ -51,12 +53,26 @@ class MemoryDatabase:
             read: Json = _read(encode(answer).encode())
         return read
 
+    def next_due(self, queues: Collection[str], task_types: Collection[str]) -> datetime | None:
+        """Return when the next waiting task of these queues and types is due; None if none waits."""
+        with self._lock:
+            return next_due(self._tables, queues, task_types)
+
+    def job_ids(self, *, unended_only: bool = False) -> list[str]:
+        """Return the ids of the jobs that were enqueued, in that order."""
+        with self._lock:
+            return [
+                job.job_id
+                for job in self._tables.jobs.values()
+                if job.content is not None and not (unended_only and job.status in ENDED)
+            ]
+
 
 def _read(text: bytes) -> Any:
     """Read JSON as jsonb does: large numbers are written out, and zero has no sign."""
     value = json.loads(text, parse_float=_number)
-    if rb"\u0000" in text:
-        _refuse_null_characters(value)
+    if rb"\u0000" in text and _has_null_character(value):
+        raise Refused(UNSTORABLE_TEXT, "unsupported Unicode escape sequence")
     return value
 
 
@@ -65,8 +81,9 @@ def _number(text: str) -> float | int:
     return float(plain) + 0.0 if "." in plain else int(plain)
 
 
-def _refuse_null_characters(value: Any) -> None:
-    try:
-        refuse_unstorable(value, "arguments")
-    except InvalidInput:
-        raise Refused(UNSTORABLE_TEXT, "unsupported Unicode escape sequence") from None
+def _has_null_character(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_null_character, (*value, *value.values())))
+    if isinstance(value, list):
+        return any(map(_has_null_character, value))
+    return isinstance(value, str) and "\0" in value
