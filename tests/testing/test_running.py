@@ -110,7 +110,7 @@ def test_time_moves_to_what_is_due_and_no_further(
         if len(ran) == 1:
             raise ConnectionError
 
-    queue.enqueue("late", run_at=begun + timedelta(days=1), retry_delay=60)
+    queue.enqueue("late", run_at=begun + timedelta(days=1), backoff=60)
     queue.enqueue("nobody serves this", delay=1)
     summary = run(registry, queue, advance=False)
     assert (summary.runs, len(summary.left), database.clock.now()) == (0, 2, begun)

@@ -107,9 +107,9 @@ def refuse_first(place: str, problems: Iterator[str | None]) -> None:
             raise invalid(f"{place}[{number}].{problem}")
 
 
-def out_of_range(row: Row, field: str, most: float) -> bool:
-    """Whether a row has this number, and it is not between 0 and `most`."""
-    return row.get(field) is not None and not 0 <= row[field] <= most
+def out_of_range(row: Row, field: str, most: float, least: float = 0) -> bool:
+    """Whether a row has this number, and it is not between `least` and `most`."""
+    return row.get(field) is not None and not least <= row[field] <= most
 
 
 def _named(place: str, number: int) -> str:

@@ -16,11 +16,12 @@ from supaqueue.testing.memory.checks import (
     check_range,
     read_uuid,
 )
-from supaqueue.testing.memory.leases import claimed, end_leases, lease, start
+from supaqueue.testing.memory.deadlines import expire, is_late
+from supaqueue.testing.memory.leases import LONE_LEASES, claimed, end_leases, lease, start
+from supaqueue.testing.memory.pauses import is_paused
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.tables import Row, Tables, TaskRow
 
-LOST_LEASES_OF_A_LONER = 2
 DRAIN_AFTER = timedelta(seconds=30)
 BYTES_LIMIT = 4 * 1_048_576
 
@@ -38,10 +39,11 @@ class Claim:
     lease_seconds: float
 
     def lease(self, tables: Tables, tasks: list[TaskRow]) -> list[TaskRow]:
-        """Lease these tasks to the worker that claims, and return them."""
-        for task in tasks:
+        """Lease these tasks to the worker that claims, as far as they are in time, and return them."""
+        in_time = [task for task in tasks if not is_late(task, tables.now)]
+        for task in in_time:
             lease(tables, task, self.lease_seconds, self.request_id, self.worker_id)
-        return tasks
+        return in_time
 
     def serves(self, task: TaskRow) -> bool:
         """Whether the worker runs tasks of this type."""
@@ -107,7 +109,7 @@ def _repeated(tables: Tables, claim: Claim, marks: Row) -> Row:
         and task.is_held(task.lease_token, claim.worker_id)
     ]
     alone = any(map(_is_lone, held))
-    return _answer(sorted(held, key=_position), alone=alone, more=True) | {"marks": marks}
+    return _answer(tables, sorted(held, key=_position), alone=alone, more=True) | {"marks": marks}
 
 
 def _claimed(tables: Tables, claim: Claim) -> Row:
@@ -117,38 +119,43 @@ def _claimed(tables: Tables, claim: Claim) -> Row:
     failed: list[Row] = []
     more = False
     for queue in sorted(set(claim.queues), key=lambda queue: _draw(claim.request_id, queue)):
-        failed += _rescue(tables, queue)
+        failed += _rescue(tables, queue) + expire(tables, queue)
         _promote(tables, queue)
-        if want > len(taken):
+        if want > len(taken) and not is_paused(tables, queue):
             more = _claim_ready(tables, claim, queue, want, taken) or more
     if not lone and not taken and not drain:  # what was rescued just now may have lost its second lease
         lone, drain = _claim_lone(tables, claim, want)
     wait_seconds = None if more else _seconds_to_next_due(tables, claim.queues)
-    return _answer([*lone, *taken], bool(lone), drain, failed, more, wait_seconds)
+    paused = [queue for queue in claim.queues if is_paused(tables, queue)]
+    return _answer(tables, [*lone, *taken], bool(lone), drain, failed, more, wait_seconds, paused)
 
 
 def _answer(
+    tables: Tables,
     tasks: list[TaskRow],
     alone: bool = False,
     drain: bool = False,
     failed: Iterable[Row] = (),
     more: bool = False,
     wait_seconds: float | None = None,
+    paused: Iterable[str] = (),
 ) -> Row:
     return {
-        "tasks": [claimed(task) for task in tasks],
+        "tasks": [claimed(task, tables.now) for task in tasks],
         "marks": {},
         "alone": alone,
         "drain": drain,
         "failed": list(failed),
         "more": more,
         "wait_seconds": wait_seconds,
+        "paused": list(paused),
     }
 
 
 def _claim_lone(tables: Tables, claim: Claim, want: int) -> tuple[list[TaskRow], bool]:
     """Lease a task that lost two leases to a worker that holds nothing; else say whether to make room."""
-    ready = (task for queue in claim.queues for task in _ready(tables, claim, queue))
+    queues = [queue for queue in claim.queues if not is_paused(tables, queue)]
+    ready = (task for queue in queues for task in _ready(tables, claim, queue))
     lone = min(filter(_is_lone, ready), key=_position, default=None)
     if lone is None:
         return [], False
@@ -177,10 +184,7 @@ def _rescue(tables: Tables, queue: str) -> list[Row]:
             "task_number": task.task_number,
             "lease_token": task.lease_token,
             "outcome": "lease_lost",
-            "error": {
-                "type": "LeaseLost",
-                "message": f"worker {task.worker_id} stopped renewing its lease",
-            },
+            "error": _why_lost(task, tables.now),
         }
         for task in tables.tasks()
         if task.queue == queue
@@ -189,6 +193,20 @@ def _rescue(tables: Tables, queue: str) -> list[Row]:
         and task.lease_expires_at <= tables.now
     ]
     return end_leases(tables, endings, None)
+
+
+def _why_lost(task: TaskRow, now: datetime) -> Row:
+    if task.started_at and task.timeout and task.started_at + task.timeout < now:
+        text = f"worker {task.worker_id} did not end it after its timeout of {_interval(task.timeout)}"
+        return {"type": "TimedOut", "message": text}
+    return {"type": "LeaseLost", "message": f"worker {task.worker_id} stopped renewing its lease"}
+
+
+def _interval(length: timedelta) -> str:
+    """Return a length of time as Postgres writes it, of which days are none."""
+    minutes, seconds = divmod(length // timedelta(seconds=1), 60)
+    fraction = f"{length.microseconds:06}".rstrip("0")
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}" + (f".{fraction}" if fraction else "")
 
 
 def _promote(tables: Tables, queue: str) -> None:
@@ -223,7 +241,7 @@ def _ready(tables: Tables, claim: Claim, queue: str) -> Iterator[TaskRow]:
 
 
 def _is_lone(task: TaskRow) -> bool:
-    return task.lost_leases >= LOST_LEASES_OF_A_LONER
+    return task.lost_leases >= LONE_LEASES
 
 
 def next_due(

@@ -6,8 +6,10 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
+from supaqueue.testing.memory.changes import forget_changes
 from supaqueue.testing.memory.checks import check_call, check_rows
 from supaqueue.testing.memory.moment import written
+from supaqueue.testing.memory.pauses import is_paused, pause_row
 from supaqueue.testing.memory.tables import Row, Tables, TaskRow, WorkerRow
 
 ALIVE_SECONDS = 120
@@ -43,6 +45,11 @@ def count_jobs_v1(tables: Tables, queues: Any, contract_version: Any) -> Row:
             for queue, task_type, status in sorted(groups)
             if status == "pending" and not any(worker.serves(queue, task_type) for worker in alive)
         ],
+        "paused": [
+            pause_row(tables, queue)
+            for queue in sorted(tables.pauses)
+            if (queues is None or queue in queues) and is_paused(tables, queue)
+        ],
     }
 
 
@@ -61,6 +68,7 @@ def register_worker_v1(tables: Tables, worker: Any, contract_version: Any) -> Ro
     )
     for request_id in [each for each, at in tables.claims.items() if at < tables.now - CLAIM_KEPT]:
         del tables.claims[request_id]
+    forget_changes(tables)
     return {"worker_id": worker_id}
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 from supaqueue.contract import Json
@@ -30,11 +31,12 @@ class MemoryDatabase:
 
     Args:
         start: the time that the clock begins with, an aware one; by default the present.
+        seed: what the jitter of retries is drawn from; by default they differ from run to run.
     """
 
-    def __init__(self, start: datetime | None = None) -> None:
+    def __init__(self, start: datetime | None = None, *, seed: int | None = None) -> None:
         self.clock = Clock(start)
-        self._tables = Tables(self.clock.now())
+        self._tables = Tables(self.clock.now(), Random(seed))  # noqa: S311
         self._lock = threading.Lock()
 
     def call(self, function: str, arguments: bytes) -> Json:

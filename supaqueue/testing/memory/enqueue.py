@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from supaqueue.backoff import Backoff
 from supaqueue.testing.memory.checks import (
     LONGEST_DELAY_SECONDS,
     ROWS_LIMIT,
@@ -18,9 +19,9 @@ from supaqueue.testing.memory.checks import (
 from supaqueue.testing.memory.moment import is_moment, read_moment
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow
+from supaqueue.testing.memory.task_types import POLICY, policy_of, policy_problem
 
 MOST_TAGS = 100
-LONGEST_RETRY_DELAY_SECONDS = 2_592_000
 _FIELDS = {
     "job_id": "a UUID",
     "queue": "1 to 200 characters",
@@ -28,9 +29,9 @@ _FIELDS = {
     "payload": "JSON",
     "run_at": "a string",
     "delay_seconds": "a number",
-    "max_attempts": "1 to 1000",
-    "retry_delay_seconds": "a number",
+    "deadline_at": "a string",
     "tags": "an array of names",
+    **POLICY,
 }
 
 
@@ -58,10 +59,21 @@ def _problem(row: Row) -> str | None:
         return "delay_seconds: expected none together with run_at"
     if out_of_range(row, "delay_seconds", LONGEST_DELAY_SECONDS):
         return "delay_seconds: expected 0 to 3153600000"
-    if out_of_range(row, "retry_delay_seconds", LONGEST_RETRY_DELAY_SECONDS):
-        return "retry_delay_seconds: expected 0 to 2592000"
+    if problem := _deadline_problem(row):
+        return problem
     if len(row.get("tags") or ()) > MOST_TAGS:
         return "tags: expected at most 100"
+    return policy_problem(row)
+
+
+def _deadline_problem(row: Row) -> str | None:
+    deadline_at, run_at = row.get("deadline_at"), row.get("run_at")
+    if not is_moment(deadline_at):
+        return "deadline_at: expected a moment, like 2030-01-31T12:00:00Z"
+    if deadline_at is not None and row.get("deadline_seconds") is not None:
+        return "deadline_seconds: expected none together with deadline_at"
+    if deadline_at is not None and run_at is not None and read_moment(deadline_at) <= read_moment(run_at):
+        return "deadline_at: expected a moment after run_at"
     return None
 
 
@@ -91,6 +103,8 @@ def _new_job(tables: Tables, row: Row, content: str, order: int) -> JobRow:
 
 def _new_task(tables: Tables, job: JobRow, row: Row) -> TaskRow:
     run_at = _run_at(tables.now, row)
+    policy = policy_of(tables, row)
+    timeout = policy.get("timeout_seconds")
     return TaskRow(
         job_id=job.job_id,
         task_number=0,
@@ -100,16 +114,32 @@ def _new_task(tables: Tables, job: JobRow, row: Row) -> TaskRow:
         payload_bytes=len(json.dumps(row.get("payload"), ensure_ascii=False).encode()),
         run_at=run_at,
         position=tables.position_at(run_at),
-        max_attempts=int(_or(row.get("max_attempts"), 5)),
-        retry_delay=timedelta(seconds=_or(row.get("retry_delay_seconds"), 5)),
+        max_attempts=int(policy["max_attempts"]),
+        backoff=_backoff(policy),
+        timeout=None if timeout is None else timedelta(seconds=timeout),
+        deadline_at=_deadline_at(tables.now, run_at, row, policy),
     )
 
 
 def _run_at(now: datetime, row: Row) -> datetime:
     if row.get("run_at") is not None:
         return read_moment(row["run_at"])
-    return now + timedelta(seconds=_or(row.get("delay_seconds"), 0))
+    return now + timedelta(seconds=row.get("delay_seconds") or 0)
 
 
-def _or(value: Any, default: float) -> float:
-    return default if value is None else float(value)
+def _backoff(policy: Row) -> Backoff:
+    return Backoff(
+        delay=policy["retry_delay_seconds"],
+        factor=policy["retry_factor"],
+        max_delay=policy["retry_max_delay_seconds"],
+        jitter=policy["retry_jitter"],
+    )
+
+
+def _deadline_at(now: datetime, run_at: datetime, row: Row, policy: Row) -> datetime | None:
+    """Return when no attempt may begin any more; one that has passed passes now."""
+    if row.get("deadline_at") is not None:
+        return max(now, read_moment(row["deadline_at"]))
+    if policy.get("deadline_seconds") is not None:
+        return max(now, run_at + timedelta(seconds=policy["deadline_seconds"]))
+    return None

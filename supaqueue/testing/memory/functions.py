@@ -9,10 +9,17 @@ from supaqueue.testing.memory.cancel import abandon_jobs_v1, cancel_jobs_v1
 from supaqueue.testing.memory.checks import SPOKEN
 from supaqueue.testing.memory.claim import claim_job_tasks_v1
 from supaqueue.testing.memory.count import count_jobs_v1, register_worker_v1
+from supaqueue.testing.memory.dead_letters import (
+    drop_dead_letters_v1,
+    list_dead_letters_v1,
+    replay_job_tasks_v1,
+)
 from supaqueue.testing.memory.enqueue import enqueue_jobs_v1
 from supaqueue.testing.memory.finish import finish_job_tasks_v1, heartbeat_job_tasks_v1
+from supaqueue.testing.memory.pauses import pause_queues_v1, resume_queues_v1
 from supaqueue.testing.memory.read import get_jobs_v1, list_jobs_v1
 from supaqueue.testing.memory.tables import Row, Tables
+from supaqueue.testing.memory.task_types import set_task_types_v1
 
 Function = Callable[..., Any]
 
@@ -30,12 +37,18 @@ FUNCTIONS: Mapping[str, Function] = {
         claim_job_tasks_v1,
         contract_version_v1,
         count_jobs_v1,
+        drop_dead_letters_v1,
         enqueue_jobs_v1,
         finish_job_tasks_v1,
         get_jobs_v1,
         heartbeat_job_tasks_v1,
+        list_dead_letters_v1,
         list_jobs_v1,
+        pause_queues_v1,
         register_worker_v1,
+        replay_job_tasks_v1,
+        resume_queues_v1,
+        set_task_types_v1,
     )
 }
 

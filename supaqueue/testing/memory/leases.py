@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from supaqueue.job import TaskStatus
+from supaqueue.testing.memory.deadlines import deadline_error, failed_row, is_late, lease_end
 from supaqueue.testing.memory.settle import settle
 from supaqueue.testing.memory.tables import AttemptRow, JobRow, Row, Tables, TaskRow
 
 LOST_LEASE_CAP = 5
-ENDS: dict[str, TaskStatus] = {"done": "completed", "fail": "failed", "cancel": "cancelled"}
+LONE_LEASES = 2
+"""What lost so many is claimed alone."""
+
+HISTORY_LIMIT = 20
+ENDS: dict[str, TaskStatus] = {
+    "done": "completed",
+    "fail": "failed",
+    "park": "failed",
+    "cancel": "cancelled",
+}
 NEVER_STARTED = frozenset({"not_started", "lease_lost"})
 
 
@@ -21,10 +32,11 @@ def lease(tables: Tables, task: TaskRow, seconds: float, request_id: str, worker
     task.claim_request, task.worker_id = request_id, worker_id
     task.claimed_at = task.last_heartbeat = tables.now
     task.lease_expires_at = tables.now + timedelta(seconds=seconds)
+    task.progress_number = 0
     settle(tables.jobs[task.job_id], tables.now)
 
 
-def claimed(task: TaskRow) -> Row:
+def claimed(task: TaskRow, now: datetime) -> Row:
     """Return what a worker is told of a task that it holds."""
     assert task.claimed_at is not None
     return {
@@ -37,6 +49,9 @@ def claimed(task: TaskRow) -> Row:
         "attempt": task.attempts + 1,
         "max_attempts": task.max_attempts,
         "waited_seconds": (task.claimed_at - task.run_at).total_seconds(),
+        "timeout_seconds": task.timeout.total_seconds() if task.timeout else None,
+        "deadline_in_seconds": (task.deadline_at - now).total_seconds() if task.deadline_at else None,
+        "checkpoint": task.checkpoint,
     }
 
 
@@ -46,6 +61,8 @@ def start(tables: Tables, started: Iterable[Row], worker_id: str) -> None:
         task = tables.task(row)
         if task and task.status == "claimed" and task.is_held(row["lease_token"], worker_id):
             task.status, task.started_at = "processing", tables.now
+            assert task.lease_expires_at is not None
+            task.lease_expires_at = lease_end(task.lease_expires_at, tables.now, task)
 
 
 def end_leases(tables: Tables, endings: Iterable[Row], reporter: str | None) -> list[Row]:
@@ -59,19 +76,23 @@ def end_leases(tables: Tables, endings: Iterable[Row], reporter: str | None) -> 
         task = tables.task(ending)
         if task is None or not task.is_held(ending["lease_token"], reporter):
             continue
-        _end(tables, tables.jobs[task.job_id], task, ending)
+        error = _end(tables, tables.jobs[task.job_id], task, ending)
         if task.status == "failed":
-            failed.append(_failed(task))
+            failed.append(failed_row(task, error))
     return failed
 
 
-def _end(tables: Tables, job: JobRow, task: TaskRow, ending: Row) -> None:
+def _end(tables: Tables, job: JobRow, task: TaskRow, ending: Row) -> Any:
+    """End a lease, and return the error that it ended with."""
     outcome = ending["outcome"]
     cost = _cost(task, outcome)
     task.attempts += cost
     task.lost_leases += outcome == "lease_lost"
     started_at = task.started_at or _started_at(tables.now, ending)
+    run_at, error = _next_run_at(tables, task, ending), ending.get("error")
     status = _status_after(job, task, outcome)
+    if status == "pending" and is_late(task, run_at):
+        status, error = "failed", deadline_error(task, error)
     task.history[task.lease_token] = AttemptRow(
         lease_token=task.lease_token,
         attempt=task.attempts if cost else None,
@@ -83,17 +104,20 @@ def _end(tables: Tables, job: JobRow, task: TaskRow, ending: Row) -> None:
         status_after=status,
         error=ending.get("error"),
     )
+    task.history.pop(task.lease_token - HISTORY_LIMIT, None)
     if outcome == "done":
         task.result = ending.get("result")
-    task.error = None if status == "completed" else ending.get("error") or task.error
-    _leave(tables, task, status, started_at, _next_run_at(tables.now, task, ending))
+    task.error = None if status == "completed" else error or task.error
+    task.parked = outcome == "park"
+    _leave(tables, task, status, started_at, run_at)
     settle(job, tables.now)
+    return error
 
 
 def _cost(task: TaskRow, outcome: str) -> int:
     if outcome == "lease_lost":
         return int(task.status == "processing")
-    return int(outcome not in ("snooze", "not_started"))
+    return int(outcome not in ("snooze", "not_started", "park"))
 
 
 def _started_at(now: datetime, ending: Row) -> datetime | None:
@@ -112,14 +136,21 @@ def _status_after(job: JobRow, task: TaskRow, outcome: str) -> TaskStatus:
     return "cancelled" if job.cancel_requested_at else "pending"
 
 
-def _next_run_at(now: datetime, task: TaskRow, ending: Row) -> datetime:
+def _next_run_at(tables: Tables, task: TaskRow, ending: Row) -> datetime:
     after = ending.get("after_seconds")
     match ending["outcome"]:
         case "retry":
-            return now + (task.retry_delay if after is None else timedelta(seconds=after))
+            after = _retry_delay(tables, task) if after is None else after
+            return tables.now + timedelta(seconds=after)
         case "snooze":
-            return now + timedelta(seconds=after or 0)
-    return now
+            return tables.now + timedelta(seconds=after or 0)
+    return tables.now
+
+
+def _retry_delay(tables: Tables, task: TaskRow) -> float:
+    """Return for how long the retry after this attempt waits, in seconds."""
+    longest = task.backoff.longest(task.attempts - task.attempts_before_replay)
+    return longest * (tables.random.random() if task.backoff.jitter else 1)
 
 
 def _leave(
@@ -131,13 +162,3 @@ def _leave(
         task.run_at, task.started_at, task.position = run_at, None, tables.position_at(run_at)
     else:
         task.finished_at, task.started_at, task.position = tables.now, started_at, None
-
-
-def _failed(task: TaskRow) -> Row:
-    return {
-        "job_id": task.job_id,
-        "task_number": task.task_number,
-        "queue": task.queue,
-        "task_type": task.task_type,
-        "attempt": task.attempts,
-    }

@@ -14,7 +14,6 @@ from supaqueue.testing.memory.moment import is_moment, read_moment, written
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow
 
-HISTORY_LIMIT = 20
 _FILTER = {
     "queue": "1 to 200 characters",
     "task_type": "1 to 200 characters",
@@ -79,16 +78,21 @@ def _task_row(task: TaskRow, with_payload: bool, with_attempts: bool) -> Row:
         "max_attempts": task.max_attempts,
         "lost_leases": task.lost_leases,
         "run_at": written(task.run_at),
+        "timeout_seconds": task.timeout.total_seconds() if task.timeout else None,
+        "deadline_at": written(task.deadline_at),
+        "parked": task.parked,
+        "progress_percent": task.progress_percent,
+        "progress_message": task.progress_message,
         "worker_id": task.worker_id,
         "last_heartbeat": written(task.last_heartbeat),
         "started_at": written(task.started_at),
         "finished_at": written(task.finished_at),
     }
     if with_payload:
-        row["payload"] = task.payload
+        row |= {"payload": task.payload, "checkpoint": task.checkpoint}
     if with_attempts:
-        latest = [task.history[token] for token in sorted(task.history)[-HISTORY_LIMIT:]]
-        row["history"] = [_written_out(asdict(attempt)) for attempt in latest]
+        attempts = (task.history[token] for token in sorted(task.history))
+        row["history"] = [_written_out(asdict(attempt)) for attempt in attempts]
     return row
 
 

@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
+from supaqueue.backoff import Backoff
 from supaqueue.job import JobStatus, TaskStatus
 
 Row = dict[str, Any]
@@ -45,12 +47,21 @@ class TaskRow:
     run_at: datetime
     position: int | None
     max_attempts: int
-    retry_delay: timedelta
+    backoff: Backoff
+    timeout: timedelta | None = None
+    deadline_at: datetime | None = None
     status: TaskStatus = "pending"
     result: Any = None
     error: Any = None
+    parked: bool = False
     attempts: int = 0
+    attempts_before_replay: int = 0
+    replayed_lease_token: int | None = None
     lost_leases: int = 0
+    progress_number: int = 0
+    progress_percent: float | None = None
+    progress_message: str | None = None
+    checkpoint: Any = None
     lease_token: int = 0
     lease_expires_at: datetime | None = None
     claim_request: str | None = None
@@ -117,13 +128,26 @@ class WorkerRow:
 
 
 @dataclass(slots=True)
+class PauseRow:
+    """A queue's pause, by whom and why."""
+
+    until: datetime
+    changed_by: str | None
+    reason: str | None
+
+
+@dataclass(slots=True)
 class Tables:
-    """All rows, and the moment of the call that is being made."""
+    """All rows, the moment of the call that is being made, and where chance comes from."""
 
     now: datetime
+    random: Random = field(default_factory=Random)
     jobs: dict[str, JobRow] = field(default_factory=dict)
     claims: dict[str, datetime] = field(default_factory=dict)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
+    task_types: dict[str, Row] = field(default_factory=dict)
+    pauses: dict[str, PauseRow] = field(default_factory=dict)
+    changes: dict[str, datetime] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def next_number(self) -> int:
@@ -143,3 +167,12 @@ class Tables:
         job = self.jobs.get(row["job_id"].lower())
         number = row["task_number"]
         return job.tasks[number] if job and number < len(job.tasks) else None
+
+
+def named(row: Row) -> Row:
+    """Return what names a task and a lease of it, as answers write it."""
+    return {
+        "job_id": row["job_id"].lower(),
+        "task_number": row["task_number"],
+        "lease_token": row["lease_token"],
+    }
