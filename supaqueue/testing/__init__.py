@@ -7,6 +7,7 @@ package is installed.
 from supaqueue.testing.assertions import ANY, assert_enqueued, assert_not_enqueued, enqueued
 from supaqueue.testing.memory import AsyncMemoryTransport, Clock, MemoryDatabase, MemoryTransport
 from supaqueue.testing.running import async_run_until_empty, run_until_empty
+from supaqueue.testing.source import declare_task_types
 from supaqueue.testing.summary import NeverEmpty, RunSummary
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "assert_enqueued",
     "assert_not_enqueued",
     "async_run_until_empty",
+    "declare_task_types",
     "enqueued",
     "run_until_empty",
 ]

@@ -15,12 +15,13 @@ from supaqueue.contract import (
     CountJobs,
     FinishAnswer,
     FinishJobTasks,
+    HeartbeatAnswer,
     HeartbeatJobTasks,
 )
 from supaqueue.settings import MAX_JSON_BYTES
 from supaqueue.telemetry import Telemetry
 from supaqueue.testing.memory import MemoryDatabase, MemoryTransport
-from supaqueue.testing.source import read_jobs
+from supaqueue.testing.source import declare_task_types, read_jobs
 from supaqueue.testing.summary import NeverEmpty, RunSummary
 from supaqueue.worker import Registry
 from supaqueue.worker.leases import Leases
@@ -48,6 +49,7 @@ class Drain:
         limit: int,
         threads: Executor,
         on_idle: Callable[[], None],
+        tell: Callable[[Callable[[HeartbeatAnswer], None], HeartbeatAnswer], object],
     ) -> None:
         self._task_types = tuple(registry.handlers)
         self._database = database
@@ -56,8 +58,10 @@ class Drain:
         self._advance = advance
         self._limit = limit
         self._on_idle = on_idle
+        self._tell = tell
         self._worker_id = f"run_until_empty:{uuid4().hex[:8]}"
         self._runs: Counter[tuple[str, int]] = Counter()
+        self._job_ids: dict[str, None] = {}
         self._came_to: Counter[str] = Counter()
         self._raised: list[BaseException] = []
         self.idle = True
@@ -72,7 +76,10 @@ class Drain:
             on_end=self._ended,
             on_free=self._free,
             on_crowding=lambda _: None,
+            on_stuck=lambda _: None,
+            on_progress=self._send_progress,
         )
+        declare_task_types(registry, database)
 
     def next_task(self) -> ClaimedTask | None:
         """Claim a task and report its start; None if nothing is left that could run.
@@ -96,7 +103,6 @@ class Drain:
 
     def summary(self) -> RunSummary:
         """Return what all came to."""
-        ran = tuple(dict.fromkeys(job_id for job_id, _ in self._runs))
         return RunSummary(
             runs=self._runs.total(),
             completed=self._came_to["completed"],
@@ -104,7 +110,7 @@ class Drain:
             cancelled=self._came_to["cancelled"],
             retried=self._came_to["retry"],
             snoozed=self._came_to["snooze"],
-            jobs=tuple(read_jobs(self._database, ran)),
+            jobs=tuple(read_jobs(self._database, tuple(self._job_ids))),
             left=tuple(read_jobs(self._database, self._database.job_ids(unended_only=True))),
             raised=tuple(self._raised),
         )
@@ -123,7 +129,11 @@ class Drain:
             lease_seconds=LEASE_SECONDS,
             marks={},
         )
-        return next(iter(self._transport.send(claim).tasks), None)
+        claimed = self._transport.send(claim)
+        for late in claimed.failed:
+            self._job_ids[late.job_id] = None
+            self._came_to["failed"] += 1
+        return next(iter(claimed.tasks), None)
 
     def _served_queues(self) -> tuple[str, ...]:
         if self._queues is not None:
@@ -132,12 +142,12 @@ class Drain:
 
     def _advance_to_next_due(self) -> bool:
         due = self._database.next_due(self._served_queues(), self._task_types)
-        if due is None or due <= self._database.clock.now():
-            return False
-        self._database.clock.advance_to(due)
-        return True
+        if due is not None:
+            self._database.clock.advance_to(due)
+        return due is not None
 
     def _count(self, task: ClaimedTask) -> None:
+        self._job_ids[task.job_id] = None
         self._runs[task.job_id, task.task_number] += 1
         if self._runs[task.job_id, task.task_number] > self._limit:
             raise NeverEmpty(
@@ -158,6 +168,19 @@ class Drain:
             self._raised.append(ended.exception)
         self.runner.leases.remove(ended.held.task.ref)
         self._free()
+
+    def _send_progress(self) -> None:
+        """Called where the handler runs: what it reports can be read at once, and it hears of a cancel."""
+        for held in self.runner.leases.all():
+            progress = held.report.next()
+            if progress is None:
+                continue
+            ref = held.task.ref
+            call = HeartbeatJobTasks(self._worker_id, (ref,), (), LEASE_SECONDS, {ref: progress})
+            (answer,) = self._transport.send(call)
+            held.report.confirm()
+            if answer.answer != "held":
+                self._tell(self.runner.heard, answer)
 
     def _free(self) -> None:
         self.idle = True

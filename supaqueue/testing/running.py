@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from supaqueue.contract import HeartbeatAnswer
 from supaqueue.errors import ConfigurationError
 from supaqueue.testing.calls_outside import CallsOutside
 from supaqueue.testing.drain import Drain
@@ -44,7 +45,7 @@ def run_until_empty(
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         calls = CallsOutside(loop)
-        drain = Drain(registry, database_of(source), queues, advance, limit, calls, loop.stop)
+        drain = Drain(registry, database_of(source), queues, advance, limit, calls, loop.stop, _at_once)
         while (task := drain.next_task()) is not None:
             loop.call_soon(drain.runner.take, task)
             while not drain.idle:
@@ -69,8 +70,9 @@ async def async_run_until_empty(
         ConfigurationError: `source` leads to no database in memory.
     """
     idle = asyncio.Event()
+    tell = asyncio.get_running_loop().call_soon_threadsafe
     with ThreadPoolExecutor(1, thread_name_prefix="supaqueue-handler") as threads:
-        drain = Drain(registry, database_of(source), queues, advance, limit, threads, idle.set)
+        drain = Drain(registry, database_of(source), queues, advance, limit, threads, idle.set, tell)
         try:
             while (task := drain.next_task()) is not None:
                 idle.clear()
@@ -80,6 +82,10 @@ async def async_run_until_empty(
         finally:
             await drain.runner.leave(0)
     return drain.summary()
+
+
+def _at_once(hear: Callable[[HeartbeatAnswer], None], answer: HeartbeatAnswer) -> None:
+    hear(answer)
 
 
 def _check_no_loop() -> None:

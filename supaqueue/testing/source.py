@@ -7,10 +7,11 @@ from typing import TypeAlias
 
 from supaqueue.client import AsyncQueue, Queue
 from supaqueue.client.batches import ROWS_PER_CALL, parts
-from supaqueue.contract import GetJobs
+from supaqueue.contract import GetJobs, SetTaskTypes
 from supaqueue.errors import ConfigurationError
 from supaqueue.job import Job
 from supaqueue.testing.memory import AsyncMemoryTransport, MemoryDatabase, MemoryTransport
+from supaqueue.worker import Registry
 
 Source: TypeAlias = MemoryDatabase | MemoryTransport | AsyncMemoryTransport | Queue | AsyncQueue
 
@@ -29,6 +30,15 @@ def database_of(source: Source) -> MemoryDatabase:
     raise ConfigurationError(
         "give a MemoryDatabase, or a queue on one: Queue(transport=MemoryTransport(database))"
     )
+
+
+def declare_task_types(registry: Registry, source: Source) -> None:
+    """Declare what handlers say of their types: attempts, backoff, timeout, deadline. A worker does it first.
+
+    They hold for what is enqueued from then on; `run_until_empty` declares them too.
+    """
+    if registry.options:
+        MemoryTransport(database_of(source)).send(SetTaskTypes(registry.options))
 
 
 def read_jobs(database: MemoryDatabase, job_ids: Sequence[str]) -> list[Job]:

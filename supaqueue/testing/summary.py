@@ -19,7 +19,8 @@ class RunSummary:
         runs: how often a handler ran.
         completed, failed, cancelled: tasks that ended so.
         retried, snoozed: runs after which their task waits again.
-        jobs: the jobs that ran, in the order of their first run, as they are now, with payload and history.
+        jobs: the jobs that ran, or failed because their time had passed, in that order, as they are now, with
+            payload and history.
         left: the jobs that have not ended: nobody here serves them, or their time has not come.
         raised: what handlers raised, in order, with tracebacks: empty if all went well.
     """

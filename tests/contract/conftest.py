@@ -15,6 +15,7 @@ from supaqueue.settings import Settings
 from supaqueue.transport import AsyncRestTransport, RestTransport, Transport
 from tests.conftest import MAJORS
 from tests.contract.grounds import Ground, MemoryGround, RestGround
+from tests.contract.site import Site
 
 
 class Blocking:
@@ -126,3 +127,9 @@ def worker(ground: Ground) -> Iterator[Transport]:
     transport = ground.transport()
     yield transport
     transport.close()
+
+
+@pytest.fixture
+def site(transport: Any, ground: Ground, queue_name: str) -> Site:
+    """A queue of its own, on every ground, through transports of every colour."""
+    return Site(transport, ground, queue_name)

@@ -86,6 +86,7 @@ _ROWS = {
     "job_task_attempts": "job_id in (select job_id from jobs where queue = %(queue)s)",
     "job_claims": "true",
     "job_workers": "%(queue)s = any (queues)",
+    "job_queues": "queue = %(queue)s",
 }
 
 

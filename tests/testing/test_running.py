@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from supaqueue import AsyncQueue, Cancel, Context, Fail, NewJob, Queue, Registry, Retry, Snooze
+from supaqueue.contract import PauseQueues, ResumeQueues
 from supaqueue.errors import ConfigurationError
 from supaqueue.job_id import new_job_id
 from supaqueue.settings import Settings
@@ -22,6 +23,7 @@ from supaqueue.testing import (
     NeverEmpty,
     RunSummary,
     async_run_until_empty,
+    declare_task_types,
     run_until_empty,
 )
 
@@ -278,3 +280,93 @@ def test_the_clock(database: MemoryDatabase, queue: Queue) -> None:
     assert job is not None
     assert job.created_at == database.clock.now()
     assert queue.get(new_job_id()) is None
+
+
+def test_options_that_handlers_declare_hold_for_what_is_enqueued_after(
+    run: Run, registry: Registry, queue: Queue
+) -> None:
+    @registry.task("once", max_attempts=1)
+    def once() -> None:
+        raise ValueError("odd")
+
+    queue.enqueue("once")
+    assert run(registry, queue).runs == 5
+    queue.enqueue("once")
+    assert run(registry, queue).runs == 1
+    database = MemoryDatabase()
+    declare_task_types(registry, database)
+    Queue(transport=MemoryTransport(database)).enqueue("once")
+    assert run(registry, database).runs == 1
+
+
+def test_progress_is_seen_at_once_and_a_checkpoint_by_the_next_attempt(
+    run: Run, registry: Registry, queue: Queue
+) -> None:
+    seen: list[Any] = []
+
+    @registry.task("copy")
+    def copy(context: Context) -> None:
+        seen.append(context.checkpoint)
+        context.progress(context.attempt * 10, "copying", checkpoint={"line": context.attempt})
+        job = queue.get(context.job_id)
+        assert job is not None
+        seen.append((job.tasks[0].progress_percent, job.tasks[0].progress_message))
+        if context.attempt == 1:
+            raise ConnectionError
+
+    queue.enqueue("copy")
+    (job,) = run(registry, queue).jobs
+    assert seen == [None, (10.0, "copying"), {"line": 1}, (20.0, "copying")]
+    assert job.tasks[0].checkpoint == {"line": 2}
+
+
+def test_a_handler_hears_of_a_cancel_with_its_progress(registry: Registry, queue: Queue) -> None:
+    @registry.task("long")
+    def long(context: Context) -> str:
+        queue.cancel(context.job_id)
+        context.progress(1)
+        context.raise_if_cancelled()
+        return "never"
+
+    queue.enqueue("long")
+    assert run_until_empty(registry, queue).cancelled == 1
+
+
+def test_time_limits(run: Run, registry: Registry, queue: Queue) -> None:
+    @registry.task("slow")
+    async def slow() -> None:
+        await asyncio.sleep(60)
+
+    registry.task("late")(lambda: Retry(3600))
+    queue.enqueue("slow", timeout=0.01, max_attempts=1)
+    queue.enqueue("late", deadline=60)
+    queue.enqueue("late", delay=120, deadline=timedelta(minutes=1))
+    summary = run(registry, queue)
+    assert [job.error["type"] for job in summary.jobs] == ["TimedOut", "DeadlineExceeded", "DeadlineExceeded"]
+    assert (summary.failed, summary.left) == (3, ())
+
+
+def test_a_pause_is_waited_for_if_it_ends(
+    run: Run, registry: Registry, queue: Queue, database: MemoryDatabase
+) -> None:
+    registry.task("a")(lambda: None)
+    transport, begun = MemoryTransport(database), database.clock.now()
+    queue.enqueue("a", queue="minute")
+    queue.enqueue("a", queue="ever")
+    transport.send(PauseQueues(("minute",), 60.0))
+    transport.send(PauseQueues(("ever",)))
+    summary = run(registry, queue)
+    assert (summary.completed, [job.queue for job in summary.left]) == (1, ["ever"])
+    assert database.clock.now() - begun == timedelta(minutes=1)
+    transport.send(ResumeQueues(("ever",)))
+    assert run(registry, queue).completed == 1
+
+
+def test_what_a_deadline_ended_while_it_waited_is_told(
+    run: Run, registry: Registry, queue: Queue, database: MemoryDatabase
+) -> None:
+    registry.task("a")(lambda: None)
+    queue.enqueue("a", deadline=1)
+    database.clock.advance(2)
+    summary = run(registry, queue)
+    assert (summary.runs, summary.failed, summary.jobs[0].error["type"]) == (0, 1, "DeadlineExceeded")

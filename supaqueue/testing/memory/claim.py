@@ -244,17 +244,8 @@ def _is_lone(task: TaskRow) -> bool:
     return task.lost_leases >= LONE_LEASES
 
 
-def next_due(
-    tables: Tables, queues: Collection[str], task_types: Collection[str] | None = None
-) -> datetime | None:
-    """Return the time of the waiting task of these queues, and types, that is due next."""
-    waiting = _not_ready(tables, queues)
-    served = (task for task in waiting if task_types is None or task.task_type in task_types)
-    return min((task.run_at for task in served), default=None)
-
-
 def _seconds_to_next_due(tables: Tables, queues: Collection[str]) -> float | None:
-    due = next_due(tables, queues)
+    due = min((task.run_at for task in _not_ready(tables, queues)), default=None)
     return (due - tables.now).total_seconds() if due else None
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from supaqueue.contract import Json
 from supaqueue.contract.json_value import encode
 from supaqueue.job import ENDED
-from supaqueue.testing.memory.claim import next_due
 from supaqueue.testing.memory.clock import Clock
+from supaqueue.testing.memory.due import next_due
 from supaqueue.testing.memory.functions import FUNCTIONS
 from supaqueue.testing.memory.refused import UNSTORABLE_TEXT, Refused
 from supaqueue.testing.memory.tables import Tables
@@ -56,8 +56,9 @@ class MemoryDatabase:
         return read
 
     def next_due(self, queues: Collection[str], task_types: Collection[str]) -> datetime | None:
-        """Return when the next waiting task of these queues and types is due; None if none waits."""
+        """Return when the next waiting task of these queues and types may run, if that is later than now."""
         with self._lock:
+            self._tables.now = self.clock.now()
             return next_due(self._tables, queues, task_types)
 
     def job_ids(self, *, unended_only: bool = False) -> list[str]:
