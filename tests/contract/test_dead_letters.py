@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -63,6 +64,7 @@ def test_what_failed_is_listed_the_latest_first(site: Site) -> None:
     assert listed(site, parked=True) == listed(site, error_type="PayloadMismatch") == [parked]
     assert listed(site, parked=False, task_type="work") == odd[::-1]
     assert listed(site, task_type="other") == []
+    assert listed(site, job_id=odd[1].job_id) == [odd[1]]
     first = site.task(odd[0].job_id).finished_at
     assert listed(site, failed_before=first) == []
     assert len(listed(site, failed_after=first)) == 4
@@ -142,7 +144,7 @@ def test_what_is_dropped_is_gone_for_good(site: Site) -> None:
 def test_nothing_is_leased_from_a_paused_queue(site: Site) -> None:
     first, _ = site.enqueue(2)
     (held,) = site.claim(1)
-    call = PauseQueues((site.queue,), None, "too hot", "me")
+    call = PauseQueues((site.queue,), reason="too hot", changed_by="me")
     (pause,) = site.transport.send(call)
     assert (pause.paused, pause.paused_until, pause.reason, pause.paused_by) == (True, None, "too hot", "me")
     assert (site.claim(), site.last.paused) == ((), (site.queue,))
@@ -176,6 +178,17 @@ def test_rescues_and_deadlines_go_on_in_a_paused_queue(site: Site) -> None:
     assert site.claim() == ()
     assert site.heartbeat(task) == ["lost"]
     assert (site.status(lost), site.status(late)) == ("pending", "failed")
+
+
+def test_a_pause_until_a_time(site: Site) -> None:
+    (job,) = site.enqueue()
+    until = site.task(job).run_at + timedelta(seconds=500)
+    (pause,) = site.transport.send(PauseQueues((site.queue,), paused_until=until))
+    assert (pause.paused, pause.paused_until) == (True, until)
+    site.ground.advance(400)
+    assert site.claim() == ()
+    site.ground.advance(101)
+    assert len(site.claim()) == 1
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e12])

@@ -58,10 +58,15 @@ def check_leases(argument: str, leases: Any) -> None:
 
 def check_range(field: str, value: Any, least: float, most: float, expected: str = "") -> None:
     """Refuse what is no number, or one out of its range."""
-    if value is not None and not _is_number(value):
-        raise Refused(INVALID_TEXT, f"invalid input syntax for {field}")
+    check_number(field, value)
     if value is None or not least <= value <= most:
         raise invalid(f"{field}: expected {expected or f'{least} to {most}'}")
+
+
+def check_number(field: str, value: Any) -> None:
+    """Refuse what is neither a number nor None."""
+    if value is not None and not _is_number(value):
+        raise Refused(INVALID_TEXT, f"invalid input syntax for {field}")
 
 
 def check_lease_seconds(lease_seconds: Any) -> None:

@@ -24,6 +24,7 @@ from supaqueue.testing.memory.settle import settle
 from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow, named
 
 _FILTER = {
+    "job_id": "a UUID",
     "queue": "1 to 200 characters",
     "task_type": "1 to 200 characters",
     "error_type": "1 to 200 characters",
@@ -93,7 +94,8 @@ def _passes(task: TaskRow, filter: Row) -> bool:
     after, before = filter.get("failed_after"), filter.get("failed_before")
     failed_at, _, _ = _age(task)
     return (
-        all(filter.get(name) in (None, getattr(task, name)) for name in ("queue", "task_type", "parked"))
+        (filter.get("job_id") or task.job_id).lower() == task.job_id
+        and all(filter.get(name) in (None, getattr(task, name)) for name in ("queue", "task_type", "parked"))
         and filter.get("error_type") in (None, (task.error or {}).get("type"))
         and (after is None or failed_at >= read_moment(after))
         and (before is None or failed_at < read_moment(before))
