@@ -109,6 +109,10 @@ def test_a_finish_is_repeatable_and_answered_as_the_first_was(site: Site) -> Non
         assert site.finish(task, outcome, after_seconds=0.0) == ("recorded", "pending")
     (again,) = site.claim()
     assert (again.attempt, again.lease_token > task.lease_token) == (2, True)
+    # The same worker holds the task under another lease: the old one changes nothing of it.
+    assert site.finish(task, "fail") == ("recorded", "pending")
+    assert site.heartbeat(task, starting=True) == ["lost"]
+    assert site.task(job).status == "claimed"
     assert site.finish(again) == ("recorded", "completed")
     assert site.finish(task, "fail") == ("recorded", "pending")
     assert (site.status(job), len(site.task(job).history)) == ("completed", 2)
