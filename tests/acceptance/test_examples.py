@@ -36,6 +36,9 @@ PRINTED = {
     ],
 }
 
+TESTS = {"06_testing_your_code": "4 passed"}
+"""Examples that are a user's tests, and what pytest prints of them."""
+
 
 @contextmanager
 def worker(folder: Path, env: dict[str, str]) -> Iterator[None]:
@@ -50,9 +53,10 @@ def worker(folder: Path, env: dict[str, str]) -> Iterator[None]:
 
 
 def test_every_example_is_run() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name[0].isdigit()} == set(
-        PRINTED
-    )
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name[0].isdigit()} == {
+        *PRINTED,
+        *TESTS,
+    }
 
 
 @pytest.mark.parametrize("name", sorted(PRINTED))
@@ -68,6 +72,13 @@ def test_example_prints_what_it_should(name: str, own_stack: Stack) -> None:
             timeout=60,
         )
     assert done.stdout.splitlines() == PRINTED[name], done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(TESTS))
+def test_examples_tests_pass(name: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=EXAMPLES / name, capture_output=True, text=True, timeout=60)
+    assert TESTS[name] in done.stdout, done.stdout + done.stderr
 
 
 def test_readme_shows_the_first_example_as_it_is() -> None:

@@ -9,14 +9,21 @@ from typing import Any
 import pytest
 
 from supaqueue.client import AsyncQueue, Queue
+from supaqueue.testing import AsyncMemoryTransport, MemoryTransport
 from supaqueue.transport import AsyncRestTransport, AsyncTransport, RestTransport, Transport
 
-TWINS = [(Queue, AsyncQueue), (RestTransport, AsyncRestTransport), (Transport, AsyncTransport)]
+TWINS = [
+    (Queue, AsyncQueue),
+    (RestTransport, AsyncRestTransport),
+    (MemoryTransport, AsyncMemoryTransport),
+    (Transport, AsyncTransport),
+]
 NAMES = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
 TYPES = [
     ("AsyncIterator", "Iterator"),
     ("AsyncTransport", "Transport"),
     ("AsyncRestTransport", "RestTransport"),
+    ("AsyncMemoryTransport", "MemoryTransport"),
     ("httpx.AsyncClient", "httpx.Client"),
     ("AsyncQueue", "Queue"),
 ]

@@ -1,4 +1,4 @@
-"""A migrated stack as settings, and both colours of transport and client under one face."""
+"""Every ground that the suite runs on, and both colours of transport and client under one face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import pytest
 from supaqueue.client import AsyncQueue, Queue
 from supaqueue.devstack import Stack
 from supaqueue.settings import Settings
-from supaqueue.transport import AsyncRestTransport, RestTransport
+from supaqueue.transport import AsyncRestTransport, RestTransport, Transport
+from tests.conftest import MAJORS
+from tests.contract.grounds import Ground, MemoryGround, RestGround
+from tests.contract.site import Site
 
 
 class Blocking:
@@ -48,13 +51,16 @@ def queue_settings(stack18: Stack) -> Settings:
     return Settings.load(stack18.env(), dotenv=None)
 
 
+Choose = Callable[[Callable[..., Any], Callable[..., Any]], Callable[..., Any]]
+
+
 @pytest.fixture(params=["sync", "async"])
-def colour(request: pytest.FixtureRequest) -> Iterator[Callable[[type, type], Callable[..., Any]]]:
+def colour(request: pytest.FixtureRequest) -> Iterator[Choose]:
     """Makes things in one of two colours, to be used alike; they are closed at the end."""
     with asyncio.Runner() as runner:
         made: list[Any] = []
 
-        def choose(synchronous: type, asynchronous: type) -> Callable[..., Any]:
+        def choose(synchronous: Callable[..., Any], asynchronous: Callable[..., Any]) -> Callable[..., Any]:
             def make(*arguments: Any, **options: Any) -> Any:
                 if request.param == "sync":
                     made.append(synchronous(*arguments, **options))
@@ -70,14 +76,14 @@ def colour(request: pytest.FixtureRequest) -> Iterator[Callable[[type, type], Ca
 
 
 @pytest.fixture
-def make_transport(colour: Callable[[type, type], Callable[..., Any]]) -> Callable[..., Any]:
-    """Makes a transport; runs the test once per colour."""
+def make_transport(colour: Choose) -> Callable[..., Any]:
+    """Makes a transport over HTTP; runs the test once per colour."""
     return colour(RestTransport, AsyncRestTransport)
 
 
 @pytest.fixture
-def make_queue(colour: Callable[[type, type], Callable[..., Any]]) -> Callable[..., Any]:
-    """Makes a client; runs the test once per colour."""
+def make_queue(colour: Choose) -> Callable[..., Any]:
+    """Makes a client over HTTP; runs the test once per colour."""
     return colour(Queue, AsyncQueue)
 
 
@@ -91,3 +97,39 @@ def make_dead_letters() -> Callable[[Any], Any]:
         return queue.dead_letters
 
     return of
+
+
+@pytest.fixture(
+    params=["memory", *MAJORS], ids=lambda ground: f"postgres{ground}" if ground != "memory" else ground
+)
+def ground(request: pytest.FixtureRequest, queue_name: str) -> Ground:
+    """Runs the test on every ground; those without a server need none to be started."""
+    if request.param == "memory":
+        return MemoryGround()
+    return RestGround(request.getfixturevalue("stacks")(request.param), queue_name)
+
+
+@pytest.fixture
+def transport(ground: Ground, colour: Choose) -> Any:
+    """A transport of every colour on every ground."""
+    return colour(ground.transport, ground.async_transport)()
+
+
+@pytest.fixture
+def queue(ground: Ground, colour: Choose) -> Any:
+    """A client of every colour on every ground."""
+    return colour(ground.queue, ground.async_queue)()
+
+
+@pytest.fixture
+def worker(ground: Ground) -> Iterator[Transport]:
+    """What a worker of the same database calls through."""
+    transport = ground.transport()
+    yield transport
+    transport.close()
+
+
+@pytest.fixture
+def site(transport: Any, ground: Ground, queue_name: str) -> Site:
+    """A queue of its own, on every ground, through transports of every colour."""
+    return Site(transport, ground, queue_name)

@@ -1,4 +1,4 @@
-"""Whatever JSON is accepted comes back from the real Postgres with the same value."""
+"""Whatever JSON is accepted comes back with the same value, from the real Postgres and from memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from supaqueue.client import Queue
 from supaqueue.contract import Json, NewJob
 from supaqueue.contract.json_value import MAX_DEPTH, MAX_DIGITS
-from supaqueue.settings import Settings
+from supaqueue.testing import MemoryTransport
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 NUMBERS = st.integers() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False)
@@ -22,9 +22,12 @@ JSON = st.recursive(
 )
 
 
-@pytest.fixture(scope="module")
-def queue(queue_settings: Settings) -> Iterator[Queue]:
-    with Queue(queue_settings) as queue:
+@pytest.fixture(scope="module", params=["memory", "postgres"])
+def queue(request: pytest.FixtureRequest) -> Iterator[Queue]:
+    if request.param == "memory":
+        yield Queue(transport=MemoryTransport())
+        return
+    with Queue(request.getfixturevalue("queue_settings")) as queue:
         yield queue
 
 

@@ -1,8 +1,8 @@
-"""What operators do, with both clients on a real stack: dead letters, pauses, waiting for many."""
+"""What operators do, with both clients over every transport: dead letters, pauses, waiting for many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,15 +13,7 @@ from supaqueue.contract import ClaimJobTasks, FinishedTask, FinishJobTasks, Task
 from supaqueue.contract.task import ClaimedTask
 from supaqueue.errors import InvalidInput, WaitTimeout
 from supaqueue.job_id import new_job_id
-from supaqueue.settings import Settings
-from supaqueue.transport import RestTransport
-
-Make = Callable[..., Any]
-
-
-@pytest.fixture
-def queue(make_queue: Make, queue_settings: Settings) -> Any:
-    return make_queue(queue_settings)
+from supaqueue.transport import Transport
 
 
 @pytest.fixture
@@ -29,17 +21,11 @@ def dead_letters(queue: Any, make_dead_letters: Callable[[Any], Any]) -> Any:
     return make_dead_letters(queue)
 
 
-@pytest.fixture
-def worker(queue_settings: Settings) -> Iterator[RestTransport]:
-    with RestTransport(queue_settings) as transport:
-        yield transport
-
-
-def claim(worker: RestTransport, queue_name: str) -> tuple[ClaimedTask, ...]:
+def claim(worker: Transport, queue_name: str) -> tuple[ClaimedTask, ...]:
     return worker.send(ClaimJobTasks(str(uuid4()), "w", (queue_name,), ("bill",), 10, 0, 60.0, {})).tasks
 
 
-def fail(worker: RestTransport, queue_name: str, error: str = "ValueError") -> None:
+def fail(worker: Transport, queue_name: str, error: str = "ValueError") -> None:
     """Claim what is ready and fail it."""
     ended = [
         FinishedTask(task.ref, "fail", error=TaskError(error, "broken")) for task in claim(worker, queue_name)
@@ -48,7 +34,7 @@ def fail(worker: RestTransport, queue_name: str, error: str = "ValueError") -> N
 
 
 def test_dead_letters_are_listed_and_run_again(
-    queue: Any, dead_letters: Any, worker: RestTransport, queue_name: str
+    queue: Any, dead_letters: Any, worker: Transport, queue_name: str
 ) -> None:
     ids = [queue.enqueue("bill", number, queue=queue_name).job_id for number in range(3)]
     began = datetime.now(UTC) - timedelta(minutes=5)
@@ -71,7 +57,7 @@ def test_dead_letters_are_listed_and_run_again(
 
 
 def test_rate_spreads_replays_over_time(
-    queue: Any, dead_letters: Any, worker: RestTransport, queue_name: str
+    queue: Any, dead_letters: Any, worker: Transport, queue_name: str
 ) -> None:
     ids = [queue.enqueue("bill", queue=queue_name).job_id for _ in range(4)]
     fail(worker, queue_name)
@@ -84,7 +70,7 @@ def test_rate_spreads_replays_over_time(
 
 
 def test_dropped_is_gone_and_cannot_come_back(
-    queue: Any, dead_letters: Any, worker: RestTransport, queue_name: str
+    queue: Any, dead_letters: Any, worker: Transport, queue_name: str
 ) -> None:
     job_id = new_job_id()
     queue.enqueue("bill", queue=queue_name, job_id=job_id)
@@ -97,7 +83,7 @@ def test_dropped_is_gone_and_cannot_come_back(
     assert again.answer == "conflict"
 
 
-def test_nothing_is_claimed_from_a_paused_queue(queue: Any, worker: RestTransport, queue_name: str) -> None:
+def test_nothing_is_claimed_from_a_paused_queue(queue: Any, worker: Transport, queue_name: str) -> None:
     queue.enqueue("bill", queue=queue_name)
     [paused] = queue.pause(queue_name, reason="repair", by="me")
     assert (paused.queue, paused.paused, paused.paused_until) == (queue_name, True, None)
@@ -120,7 +106,7 @@ def test_pause_ends_at_its_time(queue: Any, queue_name: str) -> None:
 
 
 def test_wait_many_answers_in_order_and_once_all_have_ended(
-    queue: Any, worker: RestTransport, queue_name: str
+    queue: Any, worker: Transport, queue_name: str
 ) -> None:
     ids = [queue.enqueue("bill", queue=queue_name).job_id for _ in range(3)]
     with pytest.raises(WaitTimeout, match="3 of 3 jobs"):

@@ -1,26 +1,20 @@
-"""Both clients against the real stack."""
+"""Both clients, over every transport."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import supabase
 from pydantic import BaseModel
 
 from supaqueue.contract import ClaimJobTasks, FinishedTask, FinishJobTasks, NewJob, RegisterWorker, TaskError
 from supaqueue.contract.task import ClaimedTask
-from supaqueue.devstack import Stack
 from supaqueue.errors import CallRefused, JobConflict, JobNotFound, WaitTimeout
 from supaqueue.job_id import new_job_id
-from supaqueue.settings import Settings
-from supaqueue.transport import RestTransport
-
-Make = Callable[..., Any]
+from supaqueue.transport import Transport
+from tests.contract.grounds import Ground
 
 
 class Invoice(BaseModel):
@@ -28,28 +22,17 @@ class Invoice(BaseModel):
     due: datetime
 
 
-@pytest.fixture
-def queue(make_queue: Make, queue_settings: Settings) -> Any:
-    return make_queue(queue_settings)
-
-
-@pytest.fixture
-def worker(queue_settings: Settings) -> Iterator[RestTransport]:
-    with RestTransport(queue_settings) as transport:
-        yield transport
-
-
-def claim(worker: RestTransport, queue_name: str, want: int = 10) -> tuple[ClaimedTask, ...]:
+def claim(worker: Transport, queue_name: str, want: int = 10) -> tuple[ClaimedTask, ...]:
     call = ClaimJobTasks(str(uuid4()), "w", (queue_name,), ("bill",), want, 0, 60.0, {})
     return worker.send(call).tasks
 
 
-def finish(worker: RestTransport, *tasks: FinishedTask) -> None:
+def finish(worker: Transport, *tasks: FinishedTask) -> None:
     answers = worker.send(FinishJobTasks("w", tasks))
     assert all(answer.answer == "recorded" for answer in answers)
 
 
-def test_from_enqueue_to_result(queue: Any, worker: RestTransport, queue_name: str) -> None:
+def test_from_enqueue_to_result(queue: Any, worker: Transport, queue_name: str) -> None:
     invoice = Invoice(number=7, due=datetime(2026, 1, 2, tzinfo=UTC))
     job_id = queue.enqueue("bill", invoice, queue=queue_name, tags=["eu"]).job_id
     waiting = queue.get(job_id, with_payload=True)
@@ -86,7 +69,7 @@ def test_a_repeat_is_one_job_and_other_content_a_conflict(queue: Any, queue_name
     assert queue.get(first.job_id, with_payload=True).payload == {"n": 1}
 
 
-def test_options_reach_the_task(queue: Any, worker: RestTransport, queue_name: str) -> None:
+def test_options_reach_the_task(queue: Any, worker: Transport, queue_name: str) -> None:
     run_at = datetime.now(UTC) + timedelta(hours=1)
     later = queue.enqueue("bill", queue=queue_name, run_at=run_at, max_attempts=7)
     assert queue.get(later.job_id).tasks[0].run_at == run_at
@@ -117,10 +100,11 @@ def test_jobs_from_mappings(queue: Any, queue_name: str) -> None:
     assert queue.get(answer.job_id, with_payload=True).payload == [1]
 
 
-def test_listing_walks_all_pages_newest_first(queue: Any, queue_name: str) -> None:
+def test_listing_walks_all_pages_newest_first(queue: Any, ground: Ground, queue_name: str) -> None:
     jobs = [NewJob("bill", queue=queue_name, tags=[f"parity-{index % 2}"]) for index in range(450)]
     for start in range(0, 450, 150):
         queue.enqueue_many(jobs[start : start + 150])
+        ground.advance(1)
     listed = list(queue.list(queue=queue_name))
     assert {job.job_id for job in listed} == {job.job_id for job in jobs}
     assert len(listed) == 450
@@ -136,7 +120,7 @@ def test_listing_walks_all_pages_newest_first(queue: Any, queue_name: str) -> No
     assert {job.job_id for job in before} == {job.job_id for job in jobs[:300]}
 
 
-def test_cancelling(queue: Any, worker: RestTransport, queue_name: str) -> None:
+def test_cancelling(queue: Any, worker: Transport, queue_name: str) -> None:
     running, ended, waiting = (queue.enqueue("bill", queue=queue_name).job_id for _ in range(3))
     tasks = {task.job_id: task for task in claim(worker, queue_name, want=2)}
     finish(worker, FinishedTask(tasks[ended].ref, "done"))
@@ -148,7 +132,7 @@ def test_cancelling(queue: Any, worker: RestTransport, queue_name: str) -> None:
     assert queue.get(running).cancel_requested
 
 
-def test_abandoning(queue: Any, worker: RestTransport, queue_name: str) -> None:
+def test_abandoning(queue: Any, worker: Transport, queue_name: str) -> None:
     started = queue.enqueue("bill", queue=queue_name).job_id
     claim(worker, queue_name)
     waiting = queue.enqueue("bill", queue=queue_name).job_id
@@ -169,7 +153,7 @@ def test_waiting_in_vain(queue: Any, queue_name: str) -> None:
         queue.wait(new_job_id(), timeout=10)
 
 
-def test_stats(queue: Any, worker: RestTransport, queue_name: str) -> None:
+def test_stats(queue: Any, worker: Transport, queue_name: str) -> None:
     queue.enqueue_many(NewJob("bill", queue=queue_name) for _ in range(3))
     queue.enqueue("other", queue=queue_name)
     (task,) = claim(worker, queue_name, want=1)
@@ -192,23 +176,6 @@ def test_the_last_moment_that_python_has(queue: Any, queue_name: str) -> None:
     run_at = datetime.max.replace(tzinfo=UTC)
     job = queue.enqueue("bill", queue=queue_name, run_at=run_at)
     assert queue.get(job.job_id).tasks[0].run_at == run_at
-
-
-def test_from_a_supabase_client(make_queue: Make, stack18: Stack, queue_name: str) -> None:
-    client = supabase.create_client(stack18.url, stack18.service_role_key)
-    queue = make_queue(client)
-    job_id = queue.enqueue("bill", queue=queue_name).job_id
-    assert queue.get(job_id).queue == queue_name
-
-
-def test_from_the_environment(
-    make_queue: Make, stack18: Stack, queue_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text(f"SUPABASE_SERVICE_ROLE_KEY={stack18.service_role_key}\n")
-    monkeypatch.setenv("SUPABASE_URL", f"{stack18.url}/rest/v1/")
-    job_id = make_queue().enqueue("bill", queue=queue_name).job_id
-    assert make_queue(url=stack18.url).get(job_id).queue == queue_name
 
 
 def test_refusals_carry_the_call(queue: Any, queue_name: str) -> None:

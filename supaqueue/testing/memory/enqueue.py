@@ -1,0 +1,145 @@
+"""Enqueuing."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from supaqueue.backoff import Backoff
+from supaqueue.testing.memory.checks import (
+    LONGEST_DELAY_SECONDS,
+    ROWS_LIMIT,
+    check_call,
+    check_rows,
+    has_bucket,
+    out_of_range,
+    refuse_first,
+)
+from supaqueue.testing.memory.moment import is_moment, read_moment
+from supaqueue.testing.memory.refused import invalid
+from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow
+from supaqueue.testing.memory.task_types import POLICY, policy_of, policy_problem
+
+MOST_TAGS = 100
+_FIELDS = {
+    "job_id": "a UUID",
+    "queue": "1 to 200 characters",
+    "task_type": "1 to 200 characters",
+    "payload": "JSON",
+    "run_at": "a string",
+    "delay_seconds": "a number",
+    "deadline_at": "a string",
+    "tags": "an array of names",
+    **POLICY,
+}
+
+
+def enqueue_jobs_v1(tables: Tables, jobs: Any, contract_version: Any) -> list[Row]:
+    """Store jobs, each with one task: `created`, `exists` or `conflict`."""
+    check_call(contract_version)
+    _check(jobs)
+    order = tables.next_number()
+    return [{"job_id": row["job_id"].lower(), "answer": _enqueue(tables, row, order)} for row in jobs]
+
+
+def _check(jobs: Any) -> None:
+    check_rows("jobs[%s]", jobs, _FIELDS, ["job_id", "queue", "task_type"])
+    if len(jobs) > ROWS_LIMIT:
+        raise invalid("jobs: expected at most 10000 in one call")
+    refuse_first("jobs", map(_problem, jobs))
+
+
+def _problem(row: Row) -> str | None:
+    if not has_bucket(row["job_id"]):
+        return "job_id: expected a UUID whose last 14 bits are a bucket, 0 to 9999"
+    if not is_moment(row.get("run_at")):
+        return "run_at: expected a moment, like 2030-01-31T12:00:00Z"
+    if row.get("run_at") is not None and row.get("delay_seconds") is not None:
+        return "delay_seconds: expected none together with run_at"
+    if out_of_range(row, "delay_seconds", LONGEST_DELAY_SECONDS):
+        return "delay_seconds: expected 0 to 3153600000"
+    if problem := _deadline_problem(row):
+        return problem
+    if len(row.get("tags") or ()) > MOST_TAGS:
+        return "tags: expected at most 100"
+    return policy_problem(row)
+
+
+def _deadline_problem(row: Row) -> str | None:
+    deadline_at, run_at = row.get("deadline_at"), row.get("run_at")
+    if not is_moment(deadline_at):
+        return "deadline_at: expected a moment, like 2030-01-31T12:00:00Z"
+    if deadline_at is not None and row.get("deadline_seconds") is not None:
+        return "deadline_seconds: expected none together with deadline_at"
+    if deadline_at is not None and run_at is not None and read_moment(deadline_at) <= read_moment(run_at):
+        return "deadline_at: expected a moment after run_at"
+    return None
+
+
+def _enqueue(tables: Tables, row: Row, order: int) -> str:
+    content = json.dumps({key: row[key] for key in row if key != "job_id"}, sort_keys=True)
+    there = tables.jobs.get(row["job_id"].lower())
+    if there is None:
+        job = _new_job(tables, row, content, order)
+        tables.jobs[job.job_id] = job
+        return "created"
+    return "exists" if there.abandoned_at is None and there.content == content else "conflict"
+
+
+def _new_job(tables: Tables, row: Row, content: str, order: int) -> JobRow:
+    job = JobRow(
+        job_id=row["job_id"].lower(),
+        number=order,
+        created_at=tables.now,
+        queue=row["queue"],
+        task_type=row["task_type"],
+        content=content,
+        tags=row.get("tags") or [],
+    )
+    job.tasks.append(_new_task(tables, job, row))
+    return job
+
+
+def _new_task(tables: Tables, job: JobRow, row: Row) -> TaskRow:
+    run_at = _run_at(tables.now, row)
+    policy = policy_of(tables, row)
+    timeout = policy.get("timeout_seconds")
+    return TaskRow(
+        job_id=job.job_id,
+        task_number=0,
+        queue=job.queue,
+        task_type=job.task_type,
+        payload=row.get("payload"),
+        payload_bytes=len(json.dumps(row.get("payload"), ensure_ascii=False).encode()),
+        run_at=run_at,
+        position=tables.position_at(run_at),
+        max_attempts=int(policy["max_attempts"]),
+        backoff=_backoff(policy),
+        timeout=None if timeout is None else timedelta(seconds=timeout),
+        deadline_at=_deadline_at(tables.now, run_at, row, policy),
+    )
+
+
+def _run_at(now: datetime, row: Row) -> datetime:
+    if row.get("run_at") is not None:
+        return read_moment(row["run_at"])
+    return now + timedelta(seconds=row.get("delay_seconds") or 0)
+
+
+def _backoff(policy: Row) -> Backoff:
+    return Backoff(
+        delay=policy["retry_delay_seconds"],
+        factor=policy["retry_factor"],
+        max_delay=policy["retry_max_delay_seconds"],
+        jitter=policy["retry_jitter"],
+    )
+
+
+def _deadline_at(now: datetime, run_at: datetime, row: Row, policy: Row) -> datetime | None:
+    """Return when no attempt may begin any more; one that has passed passes now."""
+    if row.get("deadline_at") is not None:
+        return max(now, read_moment(row["deadline_at"]))
+    if policy.get("deadline_seconds") is not None:
+        return max(now, run_at + timedelta(seconds=policy["deadline_seconds"]))
+    return None

@@ -1,0 +1,56 @@
+"""Every function that the in-memory database offers, by the name that it has in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from supaqueue.testing.memory.cancel import abandon_jobs_v1, cancel_jobs_v1
+from supaqueue.testing.memory.checks import SPOKEN
+from supaqueue.testing.memory.claim import claim_job_tasks_v1
+from supaqueue.testing.memory.count import count_jobs_v1, register_worker_v1
+from supaqueue.testing.memory.dead_letters import (
+    drop_dead_letters_v1,
+    list_dead_letters_v1,
+    replay_job_tasks_v1,
+)
+from supaqueue.testing.memory.enqueue import enqueue_jobs_v1
+from supaqueue.testing.memory.finish import finish_job_tasks_v1, heartbeat_job_tasks_v1
+from supaqueue.testing.memory.pauses import pause_queues_v1, resume_queues_v1
+from supaqueue.testing.memory.read import get_jobs_v1, list_jobs_v1
+from supaqueue.testing.memory.tables import Row, Tables
+from supaqueue.testing.memory.task_types import set_task_types_v1
+
+Function = Callable[..., Any]
+
+
+def contract_version_v1(_: Tables) -> Row:
+    """Say which versions of the contract are spoken."""
+    return dict(SPOKEN)
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    function.__name__: function
+    for function in (
+        abandon_jobs_v1,
+        cancel_jobs_v1,
+        claim_job_tasks_v1,
+        contract_version_v1,
+        count_jobs_v1,
+        drop_dead_letters_v1,
+        enqueue_jobs_v1,
+        finish_job_tasks_v1,
+        get_jobs_v1,
+        heartbeat_job_tasks_v1,
+        list_dead_letters_v1,
+        list_jobs_v1,
+        pause_queues_v1,
+        register_worker_v1,
+        replay_job_tasks_v1,
+        resume_queues_v1,
+        set_task_types_v1,
+    )
+}
+
+NOT_OFFERED: frozenset[str] = frozenset()
+"""Functions of the contract that need a real database; a call of one is refused by name."""

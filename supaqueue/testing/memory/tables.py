@@ -1,0 +1,178 @@
+"""What a database holds: the rows of sql/migrations, in dictionaries."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from supaqueue.backoff import Backoff
+from supaqueue.job import JobStatus, TaskStatus
+
+Row = dict[str, Any]
+"""A row of a call or of an answer, as JSON; its values are trusted once they have been checked."""
+
+LEASED: frozenset[TaskStatus] = frozenset({"claimed", "processing"})
+WAITING: frozenset[TaskStatus] = frozenset({"pending", "blocked"})
+
+
+@dataclass(slots=True)
+class AttemptRow:
+    """How one lease of a task ended; the answer to a repeated finish."""
+
+    lease_token: int
+    attempt: int | None
+    worker_id: str | None
+    claimed_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime
+    outcome: str
+    status_after: TaskStatus
+    error: Any
+
+
+@dataclass(slots=True)
+class TaskRow:
+    """What a worker runs. `position` is drawn at every entry into ready, None while it waits for `run_at`."""
+
+    job_id: str
+    task_number: int
+    queue: str
+    task_type: str
+    payload: Any
+    payload_bytes: int
+    run_at: datetime
+    position: int | None
+    max_attempts: int
+    backoff: Backoff
+    timeout: timedelta | None = None
+    deadline_at: datetime | None = None
+    status: TaskStatus = "pending"
+    result: Any = None
+    error: Any = None
+    parked: bool = False
+    attempts: int = 0
+    attempts_before_replay: int = 0
+    replayed_lease_token: int | None = None
+    lost_leases: int = 0
+    progress_number: int = 0
+    progress_percent: float | None = None
+    progress_message: str | None = None
+    checkpoint: Any = None
+    lease_token: int = 0
+    lease_expires_at: datetime | None = None
+    claim_request: str | None = None
+    worker_id: str | None = None
+    claimed_at: datetime | None = None
+    started_at: datetime | None = None
+    last_heartbeat: datetime | None = None
+    finished_at: datetime | None = None
+    history: dict[int, AttemptRow] = field(default_factory=dict)
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether a worker has it."""
+        return self.status in LEASED
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a claim may lease it."""
+        return self.status == "pending" and self.position is not None
+
+    def is_held(self, lease_token: int, worker_id: str | None) -> bool:
+        """Whether this worker (None: any) has it under this lease: what fences every call about it."""
+        return (
+            self.is_leased
+            and self.lease_token == lease_token
+            and (worker_id is None or self.worker_id == worker_id)
+        )
+
+
+@dataclass(slots=True)
+class JobRow:
+    """What a caller asked for. Without `content` it is a tombstone: a late enqueue of its id conflicts."""
+
+    job_id: str
+    number: int
+    created_at: datetime
+    queue: str = ""
+    task_type: str = ""
+    content: str | None = None
+    tags: list[str] = field(default_factory=list)
+    status: JobStatus = "pending"
+    tasks: list[TaskRow] = field(default_factory=list)
+    finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    abandoned_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class WorkerRow:
+    """A worker, and what it serves."""
+
+    row: Row
+    started_at: datetime
+    last_seen_at: datetime
+    stopped_at: datetime | None = None
+
+    def serves(self, queue: str, task_type: str) -> bool:
+        """Whether tasks of this type in this queue are for it."""
+        return queue in self.row["queues"] and task_type in self.row["task_types"]
+
+    def was_seen_since(self, moment: datetime) -> bool:
+        """Whether it has not stopped and was heard of after `moment`."""
+        return self.stopped_at is None and self.last_seen_at > moment
+
+
+@dataclass(slots=True)
+class PauseRow:
+    """A queue's pause, by whom and why."""
+
+    until: datetime
+    changed_by: str | None
+    reason: str | None
+
+
+@dataclass(slots=True)
+class Tables:
+    """All rows, the moment of the call that is being made, and where chance comes from."""
+
+    now: datetime
+    random: Random = field(default_factory=Random)
+    jobs: dict[str, JobRow] = field(default_factory=dict)
+    claims: dict[str, datetime] = field(default_factory=dict)
+    workers: dict[str, WorkerRow] = field(default_factory=dict)
+    task_types: dict[str, Row] = field(default_factory=dict)
+    pauses: dict[str, PauseRow] = field(default_factory=dict)
+    changes: dict[str, datetime] = field(default_factory=dict)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    def next_number(self) -> int:
+        """Draw from the sequence of positions."""
+        return next(self._numbers)
+
+    def position_at(self, run_at: datetime) -> int | None:
+        """Return a new position for a task that is to run now, None for one that is due later."""
+        return self.next_number() if run_at <= self.now else None
+
+    def tasks(self) -> Iterator[TaskRow]:
+        """Return every task."""
+        return (task for job in self.jobs.values() for task in job.tasks)
+
+    def task(self, row: Row) -> TaskRow | None:
+        """Return the task that a row of a call names."""
+        job = self.jobs.get(row["job_id"].lower())
+        number = row["task_number"]
+        return job.tasks[number] if job and number < len(job.tasks) else None
+
+
+def named(row: Row) -> Row:
+    """Return what names a task and a lease of it, as answers write it."""
+    return {
+        "job_id": row["job_id"].lower(),
+        "task_number": row["task_number"],
+        "lease_token": row["lease_token"],
+    }
