@@ -107,8 +107,10 @@ class JobModel:
         """End the lease if nobody renewed it; answer whether that was the end of the task."""
         if not self.leased or self.lease_until > now:
             return False
-        timed_out = None not in (self.started_at, self.timeout) and self.started_at + self.timeout < now  # type: ignore[operator]
-        return self.end_lease("lease_lost", now, error_type="TimedOut" if timed_out else "LeaseLost") == "failed"
+        started, timeout = self.started_at, self.timeout
+        timed_out = started is not None and timeout is not None and started + timeout < now
+        error_type = "TimedOut" if timed_out else "LeaseLost"
+        return self.end_lease("lease_lost", now, error_type=error_type) == "failed"
 
     def expire(self, now: float) -> bool:
         """Fail the waiting task if its deadline has passed; answer whether it had."""

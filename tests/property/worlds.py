@@ -63,7 +63,7 @@ class RestWorld:
     """Postgres behind PostgREST. Time passes by moving every time in the tables back."""
 
     def __init__(self, stack: Stack) -> None:
-        self._database = psycopg.connect(stack.superuser_url, autocommit=True, cursor_factory=psycopg.ClientCursor)
+        self._database = psycopg.connect(stack.superuser_url, autocommit=True)
         self.transport = RestTransport(Settings(url=stack.url, service_role_key=stack.service_role_key))
 
     def begin(self) -> None:
