@@ -15,9 +15,9 @@ begin
     if supaqueue_begin_change(request_id, 'pause_queues_v1',
             jsonb_build_object('queues', queues, 'pause_seconds', pause_seconds, 'reason', reason), changed_by) then
         insert into job_queues as q (queue, paused_until, paused_by, reason)
-        select distinct g.queue, coalesce(clock_timestamp() + make_interval(secs => pause_seconds), 'infinity'), changed_by,
+        select g.queue, coalesce(clock_timestamp() + make_interval(secs => pause_seconds), 'infinity'), changed_by,
             pause_queues_v1.reason
-        from unnest(queues) as g (queue)
+        from (select distinct u.queue from unnest(queues) as u (queue)) as g
         on conflict (queue) do update set paused_until = excluded.paused_until, paused_by = excluded.paused_by,
             reason = excluded.reason, updated_at = clock_timestamp();
     end if;
