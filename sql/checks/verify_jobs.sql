@@ -73,7 +73,8 @@ with counted as (
             group by position having count(*) > 1)),
     (14, 'an ended task has one terminal attempt, or was waiting until it was cancelled or its deadline passed',
         array(select job_id from leased where is_ended and (terminal <> terminal_as_task or terminal > 1
-            or terminal = 0 and status <> 'cancelled' and (status, error ->> 'type') <> ('failed', 'DeadlineExceeded')))),
+            or terminal = 0 and status <> 'cancelled'
+                and (status, error ->> 'type') is distinct from ('failed', 'DeadlineExceeded')))),
     (15, 'an unfinished task has no terminal attempt',
         array(select job_id from leased where not is_ended and terminal > 0)),
     (16, 'no attempt is counted twice or left out',

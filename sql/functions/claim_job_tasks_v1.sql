@@ -1,9 +1,9 @@
 -- Leases up to `want` tasks to a worker and answers them with their payloads. A repeat of a request is answered with those of
 -- its tasks that are still held; job_claims' unique index makes a repeat that overtakes wait for the original, or the original
 -- for the repeat. `marks` is what the last answer said, per queue, and means nothing to the worker. Every claim also rescues
--- tasks whose worker died, fails those whose deadline passed (`failed`: what this was the end of) and promotes due ones, also of
--- a paused queue, from which it leases nothing (`paused`). A task that lost two leases is claimed alone: `alone` says that the worker must claim nothing until it has ended, `drain` that it must first end what it
--- holds.
+-- tasks whose worker died, fails those whose deadline passed (`failed`: what this was the end of) and promotes due ones, also
+-- of a paused queue, from which it leases nothing (`paused`). A task that lost two leases is claimed alone: `alone` says that
+-- the worker must claim nothing until it has ended, `drain` that it must first end what it holds.
 -- Planner settings, here and in the other calls: a session keeps its plans for long, maybe from when the tables were empty or
 -- had no statistics. What is looked up is looked up by an index, whatever the planner believes; one plan fits all arguments,
 -- and to plan each call anew would cost as much as the call.
@@ -68,8 +68,8 @@ begin
     xmin := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
     began_us := supaqueue_microseconds(clock_timestamp());
 
-    select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), coalesce(open_types, '{}'), want, holding,
-        make_interval(secs => lease_seconds), request_id, worker_id);
+    select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), coalesce(open_types, '{}'), want,
+        holding, make_interval(secs => lease_seconds), request_id, worker_id);
     tasks := lone.tasks;
     if tasks <> '[]' or lone.drain then
         remaining := 0;
@@ -112,8 +112,8 @@ begin
 
     if tasks = '[]' and not lone.drain then
         -- Once more: what was rescued just now may have lost its second lease.
-        select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), coalesce(open_types, '{}'), remaining, holding,
-            make_interval(secs => lease_seconds), request_id, worker_id);
+        select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), coalesce(open_types, '{}'),
+            remaining, holding, make_interval(secs => lease_seconds), request_id, worker_id);
         tasks := lone.tasks;
     end if;
 

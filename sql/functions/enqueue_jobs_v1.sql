@@ -1,5 +1,6 @@
--- Stores jobs, each with one task; what a job leaves open, its task type decides (set_task_types_v1). Repeatable: per job `created`, `exists` (same id, same content) or `conflict` (same id,
--- other content, or abandoned). Rows go in in id order, so that two sessions with the same ids cannot deadlock.
+-- Stores jobs, each with one task; what a job leaves open, its task type decides (set_task_types_v1). Repeatable: per job
+-- `created`, `exists` (same id, same content) or `conflict` (same id, other content, or abandoned). Rows go in in id order, so
+-- that two sessions with the same ids cannot deadlock.
 create or replace function enqueue_jobs_v1(jobs jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current

@@ -13,13 +13,17 @@ begin
     perform supaqueue_check_task_types(request_id, task_types, changed_by);
     if supaqueue_begin_change(request_id, 'set_task_types_v1', task_types, changed_by) then
         with given as (
-            select distinct on (g.task_type) g.task_type, g.max_attempts, make_interval(secs => g.retry_delay_seconds) as retry_delay,
-                g.retry_factor, make_interval(secs => g.retry_max_delay_seconds) as retry_max_delay, g.retry_jitter,
+            select distinct on (g.task_type) g.task_type, g.max_attempts,
+                make_interval(secs => g.retry_delay_seconds) as retry_delay, g.retry_factor,
+                make_interval(secs => g.retry_max_delay_seconds) as retry_max_delay, g.retry_jitter,
                 make_interval(secs => g.timeout_seconds) as timeout, make_interval(secs => g.deadline_seconds) as deadline
-            from jsonb_to_recordset(set_task_types_v1.task_types) as g (task_type text, max_attempts integer,
-                retry_delay_seconds double precision, retry_factor real, retry_max_delay_seconds double precision,
-                retry_jitter boolean, timeout_seconds double precision, deadline_seconds double precision)
-            order by g.task_type
+            from rows from (
+                jsonb_to_recordset(set_task_types_v1.task_types) as (task_type text, max_attempts integer,
+                    retry_delay_seconds double precision, retry_factor real, retry_max_delay_seconds double precision,
+                    retry_jitter boolean, timeout_seconds double precision, deadline_seconds double precision)
+            ) with ordinality as g (task_type, max_attempts, retry_delay_seconds, retry_factor, retry_max_delay_seconds,
+                retry_jitter, timeout_seconds, deadline_seconds, n)
+            order by g.task_type, g.n
         )
         insert into job_task_types as t (task_type, max_attempts, retry_delay, retry_factor, retry_max_delay, retry_jitter,
             timeout, deadline)
@@ -33,7 +37,8 @@ begin
                 excluded.retry_max_delay, excluded.retry_jitter, excluded.timeout, excluded.deadline);
     end if;
     return (
-        select coalesce(jsonb_agg(jsonb_build_object('task_type', e.element ->> 'task_type', 'answer', 'set') order by e.n), '[]')
+        select coalesce(jsonb_agg(jsonb_build_object('task_type', e.element ->> 'task_type', 'answer', 'set')
+            order by e.n), '[]')
         from jsonb_array_elements(task_types) with ordinality as e (element, n)
     );
 end $$;

@@ -16,7 +16,8 @@ begin
     end loop;
     if page_size between 1 and 1000 is not true then
         expected := 'page_size: expected 1 to 1000';
-    elsif page !~ ' [0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12} [0-9]{1,4}$' or not supaqueue_is_moment(split_part(page, ' ', 1)) then
+    elsif page !~ '^[^ ]+ [0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12} [0-9]{1,5}$'
+        or not supaqueue_is_moment(split_part(page, ' ', 1)) or split_part(page, ' ', 3)::integer > 32767 then
         expected := 'page: expected next_page of the last answer, or null';
     end if;
     if expected is not null then

@@ -31,11 +31,12 @@ begin
             and f.value #>> '{}' ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$'
         when fields ->> f.key = '1 to 200 characters' then jsonb_typeof(f.value) = 'string'
             and length(f.value #>> '{}') between 1 and 200
-        when fields ->> f.key like '% to %' then jsonb_typeof(f.value) = 'number' and (f.value #>> '{}')::numeric % 1 = 0
+        when fields ->> f.key like '% to %' then jsonb_typeof(f.value) = 'number' and f.value #>> '{}' ~ '^-?[0-9]+$'
             and (f.value #>> '{}')::numeric between split_part(fields ->> f.key, ' ', 1)::numeric
                 and split_part(fields ->> f.key, ' ', 3)::numeric
         when fields ->> f.key = 'a number' then jsonb_typeof(f.value) = 'number'
-            and abs((f.value #>> '{}')::numeric) < 1e15
+            -- What is smaller is no double precision: a cast of it raises, and quotes it.
+            and abs((f.value #>> '{}')::numeric) < 1e15 and (f.value = '0' or abs((f.value #>> '{}')::numeric) > 1e-300)
         when fields ->> f.key = 'an array of names' then jsonb_typeof(f.value) = 'array' and not exists (
             select from jsonb_array_elements(f.value) as name
             where jsonb_typeof(name) <> 'string' or length(name #>> '{}') not between 1 and 200)

@@ -17,7 +17,7 @@ begin
     cross join lateral (
         select * from job_tasks b
         where b.queue = q.queue and b.status = 'pending' and b.position is not null and b.lost_leases >= 2
-            and b.task_type = any (task_types)
+            and b.task_type = any (task_types) and (b.deadline_at > clock_timestamp()) is not false
         order by b.position limit 1
     ) as t
     order by t.position limit 1;

@@ -29,7 +29,7 @@ begin
             t.lost_leases + (g.outcome = 'lease_lost')::integer as lost_leases,
             case when g.outcome in ('snooze', 'not_started', 'park') or g.outcome = 'lease_lost' and t.status = 'claimed'
                 then 0 else 1 end as cost,
-            t.attempts as attempts_before
+            t.attempts as attempts_before, t.error as error_before
         from given g
         cross join lateral (
             select b.ctid as place, b.* from job_tasks b
@@ -58,7 +58,8 @@ begin
         from timed t
     ), decided as (
         select e.*, case came_to when 'late' then 'failed' else came_to end as status_after,
-            case when came_to = 'late' then supaqueue_deadline_error(deadline_at, error) else error end as last_error
+            case when came_to = 'late' then supaqueue_deadline_error(deadline_at, coalesce(error, error_before))
+                else error end as last_error
         from ended e
     ), moved as (
         update job_tasks t

@@ -1,7 +1,7 @@
 -- Leases up to `want` ready tasks of one queue with a position above `above`, up to `up_to`, or payloads of `bytes_left`: picks
--- candidates unlocked, then locks their jobs and checks again. Passes over what other sessions hold, types that are not served and
--- tasks that are claimed alone, but a bounded number. `reached` is how far it read, `left_behind` the lowest position that it
--- wanted and did not get.
+-- candidates unlocked, then locks their jobs and checks again. Passes over what other sessions hold, types that are not served,
+-- tasks that are claimed alone and those whose deadline has passed, which supaqueue_expire_job_tasks will find, but a bounded
+-- number. `reached` is how far it read, `left_behind` the lowest position that it wanted and did not get.
 create or replace function supaqueue_lease_ready_job_tasks(
     queue_name text, task_types text[], above bigint, up_to bigint, want integer, lease interval, request_id uuid,
     worker_id text, inout bytes_left bigint, out tasks jsonb, out taken integer, out reached bigint, out left_behind bigint
@@ -10,6 +10,7 @@ language plpgsql volatile
 set search_path from current
 as $$
 declare
+    at_once constant timestamptz := clock_timestamp();
     entries_left integer := 10000;
     entry record;
     read_all boolean;
@@ -27,13 +28,14 @@ begin
         positions := '{}';
         read_all := true;
         for entry in
-            select t.job_id, t.task_number, t.position, t.task_type, t.lost_leases, t.payload_bytes from job_tasks t
+            select t.job_id, t.task_number, t.position, t.task_type, t.lost_leases, t.payload_bytes, t.deadline_at from job_tasks t
             where t.queue = queue_name and t.status = 'pending' and t.position > reached and t.position <= up_to
             order by t.position
         loop
             reached := entry.position;
             entries_left := entries_left - 1;
-            if entry.task_type = any (task_types) and entry.lost_leases < 2 then
+            if entry.task_type = any (task_types) and entry.lost_leases < 2
+                and (entry.deadline_at > at_once) is not false then
                 job_ids := job_ids || entry.job_id;
                 task_numbers := task_numbers || entry.task_number;
                 positions := positions || entry.position;

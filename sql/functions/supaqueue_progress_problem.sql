@@ -7,7 +7,7 @@ return case
     when jsonb_typeof(progress) <> 'object' then 'progress: expected an object'
     when exists (select from jsonb_object_keys(progress) as key where key not in ('number', 'percent', 'message', 'checkpoint'))
         then 'progress: expected number, percent, message and checkpoint, and nothing else'
-    when jsonb_typeof(progress -> 'number') is distinct from 'number' or (progress ->> 'number')::numeric % 1 <> 0
+    when jsonb_typeof(progress -> 'number') is distinct from 'number' or progress ->> 'number' !~ '^[0-9]+$'
         or (progress ->> 'number')::numeric not between 1 and 9007199254740991
         then 'progress.number: expected 1 to 9007199254740991'
     when coalesce(progress -> 'percent', 'null') <> 'null' and (jsonb_typeof(progress -> 'percent') <> 'number'

@@ -11,7 +11,8 @@ begin
     end if;
     update job_tasks t
     set progress_number = g.number,
-        progress_percent = case when g.progress ? 'percent' then (g.progress ->> 'percent')::real else t.progress_percent end,
+        progress_percent = case when g.progress ? 'percent' then round((g.progress ->> 'percent')::numeric, 4)::real
+            else t.progress_percent end,
         progress_message = case when g.progress ? 'message' then g.progress ->> 'message' else t.progress_message end,
         checkpoint = case when g.progress ? 'checkpoint' then nullif(g.progress -> 'checkpoint', 'null') else t.checkpoint end
     from (

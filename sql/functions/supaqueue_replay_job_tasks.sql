@@ -10,12 +10,12 @@ declare
     none integer[];
 begin
     with given as (
-        select distinct on (g.job_id, g.task_number) g.job_id, g.task_number, g.lease_token, g.n,
+        select distinct on (g.job_id, g.task_number, g.lease_token) g.job_id, g.task_number, g.lease_token, g.n,
             at_once + make_interval(secs => coalesce(g.delay_seconds, 0)) as run_at
         from rows from (
             jsonb_to_recordset(tasks) as (job_id uuid, task_number smallint, lease_token bigint, delay_seconds double precision)
         ) with ordinality as g (job_id, task_number, lease_token, delay_seconds, n)
-        order by g.job_id, g.task_number, g.lease_token desc, g.n
+        order by g.job_id, g.task_number, g.lease_token, g.n
     ), moved as (
         update job_tasks t
         set status = 'pending', run_at = d.run_at, position = d.position, parked = false, deadline_at = null,

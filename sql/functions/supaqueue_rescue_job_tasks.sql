@@ -48,15 +48,13 @@ begin
     if seen.job_ids is not null then
         free_jobs := supaqueue_lock_free_jobs(seen.job_ids);
         select jsonb_agg(jsonb_build_object('job_id', t.job_id, 'task_number', t.task_number,
-            'lease_token', t.lease_token, 'outcome', 'lease_lost', 'error', case
-                when t.started_at + t.timeout < supaqueue_moment(now_us) then jsonb_build_object('type', 'TimedOut',
-                    'message', format('worker %s did not end it after its timeout of %s', t.worker_id, t.timeout))
-                else jsonb_build_object('type', 'LeaseLost',
-                    'message', format('worker %s stopped renewing its lease', t.worker_id)) end))
+            'lease_token', t.lease_token, 'outcome', 'lease_lost',
+            'error', supaqueue_lease_error(t.task, supaqueue_moment(now_us))))
         into endings
         from unnest(seen.job_ids, seen.task_numbers) as u (job_id, task_number)
         cross join lateral (
-            select * from job_tasks b where b.job_id = u.job_id and b.task_number = u.task_number offset 0
+            select b.*, b as task from job_tasks b
+            where b.job_id = u.job_id and b.task_number = u.task_number offset 0
         ) as t
         where t.job_id = any (free_jobs) and t.status in ('claimed', 'processing')
             and t.lease_expires_at <= supaqueue_moment(now_us);

@@ -56,7 +56,7 @@ class Calls:
         """Call a function that is not told the contract's version; raises `psycopg.Error`."""
         named = [sql.SQL("{} => {}").format(sql.Identifier(n), sql.Placeholder(n)) for n in arguments]
         query = sql.SQL("select {}({})").format(sql.Identifier(function), sql.SQL(", ").join(named))
-        values = {name: _as_argument(name, value) for name, value in arguments.items()}
+        values = {name: _as_argument(function, name, value) for name, value in arguments.items()}
         return self.value(query, values)
 
     def value(self, query: Any, parameters: Any = None) -> Any:
@@ -115,6 +115,28 @@ class Calls:
 
     def abandon(self, *job_ids: str) -> list[str]:
         return answers(self.call("abandon_jobs_v1", job_ids=list(job_ids)))
+
+    def list_dead_letters(self, page: str | None = None, page_size: int = 100, **narrowed: Any) -> Row:
+        return dict(self.call("list_dead_letters_v1", filter=narrowed, page=page, page_size=page_size))
+
+    def replay(self, *tasks: Row) -> list[str]:
+        """Let dead letters run again; each is a lease, maybe with delay_seconds."""
+        return answers(self.call("replay_job_tasks_v1", tasks=list(tasks)))
+
+    def drop(self, *tasks: Row) -> list[str]:
+        return answers(self.call("drop_dead_letters_v1", tasks=list(tasks)))
+
+    def pause(self, *queues: str, seconds: float | None = None, **options: Any) -> list[Row]:
+        arguments = {"request_id": str(uuid4()), "pause_seconds": seconds, "reason": None, "changed_by": None}
+        return list(self.call("pause_queues_v1", queues=list(queues), **arguments | options))
+
+    def resume(self, *queues: str, **options: Any) -> list[Row]:
+        arguments = {"request_id": str(uuid4()), "changed_by": None}
+        return list(self.call("resume_queues_v1", queues=list(queues), **arguments | options))
+
+    def set_task_types(self, *task_types: Row, **options: Any) -> list[Row]:
+        arguments = {"request_id": str(uuid4()), "changed_by": None}
+        return list(self.call("set_task_types_v1", task_types=list(task_types), **arguments | options))
 
     def get(self, *job_ids: str, with_payload: bool = False, with_attempts: bool = False) -> list[Any]:
         return list(
@@ -177,6 +199,26 @@ class Worker(Calls):
         for mark in self.marks.values():
             mark.pop("leased", None)
 
+    def look_again_for_deadlines(self) -> None:
+        """The same for waiting tasks whose deadline has passed."""
+        for mark in self.marks.values():
+            mark.pop("deadline", None)
+
+    def fail(self, count: int = 1, error_type: str = "ValueError", **options: Any) -> list[Row]:
+        """Claim tasks and fail them; return what names them as dead letters."""
+        held = self.claim(count)
+        assert len(held) == count
+        error = {"type": error_type, "message": "no"}
+        self.finish(endings(held, "fail", **{"error": error} | options))
+        return leases(held)
+
+
+def pass_deadline(connection: Connection, job_ids: Iterable[str]) -> None:
+    """Let the deadlines of these jobs be now."""
+    connection.execute(
+        "update job_tasks set deadline_at = clock_timestamp() where job_id = any(%s)", [list(job_ids)]
+    )
+
 
 def expire(connection: Connection, tasks: Iterable[Mapping[str, Any]]) -> None:
     """Let the leases of these tasks end now, as if their workers had been silent for long enough."""
@@ -186,5 +228,6 @@ def expire(connection: Connection, tasks: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
-def _as_argument(name: str, value: Any) -> Any:
-    return Jsonb(value) if name in _JSON_ARGUMENTS and value is not None else value
+def _as_argument(function: str, name: str, value: Any) -> Any:
+    is_json = name in _JSON_ARGUMENTS or (function, name) == ("set_task_types_v1", "task_types")
+    return Jsonb(value) if is_json and value is not None else value
