@@ -42,7 +42,7 @@ class Pauses:
     def next(self) -> float:
         """Seconds until the next try."""
         self.tries += 1
-        return random.uniform(0, min(self.most, self.first * 2**self.tries))  # noqa: S311
+        return random.uniform(0, min(self.most, self.first * 2 ** min(self.tries, 30)))  # noqa: S311
 
     def reset(self) -> None:
         """Called after a success."""

@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 from supaqueue.contract import (
     AbandonJobs,
@@ -60,7 +68,6 @@ class QueueMachine(RuleBasedStateMachine):
     jobs = Bundle("jobs")
     tasks = Bundle("tasks")
     finishes = Bundle("finishes")
-    claims = Bundle("claims")
     letters = Bundle("letters")
     changes = Bundle("changes")
 
@@ -72,6 +79,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.paused_until = -math.inf
         self.models: dict[str, JobModel] = {}
         self.sent: dict[str, NewJob] = {}
+        self.claims: list[tuple[ClaimJobTasks, tuple[ClaimedTask, ...]]] = []
 
     def send(self, call: Any) -> Any:
         return self.world.transport.send(call)
@@ -108,7 +116,12 @@ class QueueMachine(RuleBasedStateMachine):
         expected = "conflict" if altered or model.abandoned or model.dropped else "exists"
         assert [one.answer for one in self.send(EnqueueJobs((job,)))] == [expected]
 
-    @rule(target=claims, worker=st.sampled_from(WORKERS), want=st.integers(0, 4), holding=st.integers(0, 1))
+    @rule(
+        target=tasks,
+        worker=st.sampled_from(WORKERS),
+        want=st.sampled_from([4, 4, 1, 0]),
+        holding=st.sampled_from([0, 0, 1]),
+    )
     def claim(self, worker: str, want: int, holding: int) -> Any:
         call = ClaimJobTasks(str(uuid4()), worker, (self.queue,), ("t",), want, holding, LEASE, {})
         lone_before = self.ready(lone=True)
@@ -133,7 +146,8 @@ class QueueMachine(RuleBasedStateMachine):
             assert not (may_be_alone and lone and not got)
         for task in claimed.tasks:
             self.take(task, worker)
-        return call, claimed.tasks
+        self.claims.append((call, claimed.tasks))
+        return multiple(*(Held(task, worker) for task in claimed.tasks))
 
     def ready(self, *, lone: bool) -> set[str]:
         if self.paused_until > self.now:
@@ -154,14 +168,10 @@ class QueueMachine(RuleBasedStateMachine):
         model.claim(worker, self.now, LEASE)
         assert task.lease_token == model.token
 
-    @rule(target=tasks, claim=claims)
-    def hold(self, claim: Any) -> Any:
-        call, claimed = claim
-        return multiple(*(Held(task, call.worker_id) for task in claimed))
-
-    @rule(claim=claims)
-    def claim_again(self, claim: Any) -> None:
-        call, claimed = claim
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def claim_again(self, data: st.DataObject) -> None:
+        call, claimed = data.draw(st.sampled_from(self.claims))
         held = [t.ref for t in claimed if self.models[t.job_id].held(t.lease_token, call.worker_id)]
         again = self.send(replace(call, want=4))
         assert sorted(t.ref.job_id for t in again.tasks) == sorted(ref.job_id for ref in held)

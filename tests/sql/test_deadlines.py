@@ -55,9 +55,7 @@ def test_also_what_is_not_due_yet(calls: Calls, worker: Worker, queue_name: str)
     assert failures(worker) == late
 
 
-def test_also_where_the_front_of_the_queue_is_far_away(
-    calls: Calls, worker: Worker, queue_name: str
-) -> None:
+def test_also_where_the_front_of_the_queue_is_far_away(calls: Calls, worker: Worker, queue_name: str) -> None:
     """And whatever its type: no worker may ever serve that."""
     calls.enqueue_new(queue_name, 3000)
     late = calls.enqueue_new(queue_name, task_type="unheard", deadline_seconds=60)

@@ -61,9 +61,7 @@ def test_the_last_pause_counts(calls: Calls, queue_name: str) -> None:
 
 def test_answers_come_in_the_order_asked_also_for_names_never_heard_of(calls: Calls) -> None:
     assert [row["queue"] for row in calls.pause("b", "a", "b", seconds=60)] == ["b", "a", "b"]
-    assert calls.resume("never", "a", "never") == [
-        {"queue": name} | OPEN for name in ("never", "a", "never")
-    ]
+    assert calls.resume("never", "a", "never") == [{"queue": name} | OPEN for name in ("never", "a", "never")]
     assert [row["queue"] for row in calls.call("count_jobs_v1", queues=None)["paused"]] == ["b"]
     assert calls.call("count_jobs_v1", queues=["a"])["paused"] == []
 

@@ -54,9 +54,7 @@ def test_what_a_report_leaves_out_stays_and_null_clears(
     assert calls.value("select checkpoint is null from job_tasks")
 
 
-def test_the_highest_number_counts_whatever_comes_last(
-    calls: Calls, worker: Worker, queue_name: str
-) -> None:
+def test_the_highest_number_counts_whatever_comes_last(calls: Calls, worker: Worker, queue_name: str) -> None:
     [job_id] = calls.enqueue_new(queue_name)
     held = worker.claim()
     report(calls, worker, held, number=5, percent=50, message="late")
@@ -67,9 +65,7 @@ def test_the_highest_number_counts_whatever_comes_last(
         {"job_id": job_id, "task_number": 0, "lease_token": 1, "progress": {"number": n, "percent": n}}
         for n in (7, 9, 8)
     ]
-    calls.call(
-        "heartbeat_job_tasks_v1", worker_id=worker.worker_id, tasks=rows, started=[], lease_seconds=60
-    )
+    calls.call("heartbeat_job_tasks_v1", worker_id=worker.worker_id, tasks=rows, started=[], lease_seconds=60)
     assert progress_of(calls, job_id)[0] == 9
 
 
@@ -105,9 +101,7 @@ def test_only_the_holder_reports(
 
 
 @pytest.mark.parametrize("outcome", ["retry", "snooze", "not_started", "fail", "done"])
-def test_a_finish_brings_the_last_report(
-    calls: Calls, worker: Worker, queue_name: str, outcome: str
-) -> None:
+def test_a_finish_brings_the_last_report(calls: Calls, worker: Worker, queue_name: str, outcome: str) -> None:
     [job_id] = calls.enqueue_new(queue_name)
     held = worker.claim()
     report(calls, worker, held, number=1, percent=10, checkpoint=1)

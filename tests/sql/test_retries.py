@@ -131,9 +131,7 @@ def test_a_moment_overrules_the_deadline_of_the_type(calls: Calls, queue_name: s
     assert options_of(calls, queue_name, delay_seconds=1000)[-1] == 60
 
 
-def test_a_declaration_is_for_jobs_to_come_and_replaces_the_one_before(
-    calls: Calls, queue_name: str
-) -> None:
+def test_a_declaration_is_for_jobs_to_come_and_replaces_the_one_before(calls: Calls, queue_name: str) -> None:
     calls.set_task_types({"task_type": "count"} | FULL)
     [job_id] = calls.enqueue_new(queue_name)
     calls.set_task_types({"task_type": "count", "max_attempts": 2, "timeout_seconds": None})

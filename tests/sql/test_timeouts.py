@@ -1,4 +1,4 @@
-"""How long one attempt may take: its worker is told, and a stuck one loses the task although it sends heartbeats."""
+"""How long one attempt may take: its worker is told; a stuck one loses the task, heartbeats or not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from tests.sql.calls import Calls, Worker, answers, leases, pass_deadline
 OpenWorker = Callable[..., Worker]
 
 ALLOWANCE = 15
-LEASE_AFTER_START = "select extract(epoch from lease_expires_at - started_at)::double precision from job_tasks"
+LEASE_AFTER_START = (
+    "select extract(epoch from lease_expires_at - started_at)::double precision from job_tasks"
+)
 LEASE_AFTER_HEARTBEAT = """select extract(epoch from lease_expires_at - last_heartbeat)::double precision
                            from job_tasks"""
 
