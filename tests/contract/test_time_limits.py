@@ -112,6 +112,21 @@ def test_what_waits_past_its_deadline_fails(site: Site) -> None:
     (failed,) = site.last.failed
     assert (failed.job_id, failed.attempt, failed.error_type) == (job, 0, "DeadlineExceeded")
     assert (site.status(job), site.task(job).history) == ("failed", ())
+    task = site.task(job)
+    assert task.deadline_at is not None
+    text = f"no attempt may begin after its deadline, {task.deadline_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert task.error == {"type": "DeadlineExceeded", "message": text}
+
+
+def test_a_worker_that_is_stuck_loses_the_task_at_its_deadline(site: Site) -> None:
+    (job,) = site.enqueue(deadline=60)
+    (task,) = site.claim()
+    site.heartbeat(task, starting=True)
+    site.ground.advance(76)
+    site.claim(0)
+    error = {"type": "TimedOut", "message": "worker w did not end it at its deadline"}
+    assert site.task(job).history[0].error == error
+    assert site.status(job) == "failed"
 
 
 def test_no_retry_is_made_after_the_deadline(site: Site) -> None:

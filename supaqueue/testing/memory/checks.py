@@ -150,7 +150,7 @@ def _is(value: Any, kind: str) -> bool:
         case "1 to 200 characters":
             return _is_name(value)
         case "a number":
-            return _is_number(value) and abs(value) < 1e15
+            return _is_number(value) and (value == 0 or 1e-300 < abs(value) < 1e15)
         case "an array of names":
             return isinstance(value, list) and all(map(_is_name, value))
         case "a string":
@@ -160,7 +160,7 @@ def _is(value: Any, kind: str) -> bool:
         case "an object":
             return isinstance(value, dict)
     least, _, most = kind.partition(" to ")
-    return _is_number(value) and value % 1 == 0 and int(least) <= value <= int(most)
+    return isinstance(value, int) and _is_number(value) and int(least) <= value <= int(most)
 
 
 def _is_number(value: Any) -> bool:

@@ -39,11 +39,10 @@ class Claim:
     lease_seconds: float
 
     def lease(self, tables: Tables, tasks: list[TaskRow]) -> list[TaskRow]:
-        """Lease these tasks to the worker that claims, as far as they are in time, and return them."""
-        in_time = [task for task in tasks if not is_late(task, tables.now)]
-        for task in in_time:
+        """Lease these tasks to the worker that claims, and return them."""
+        for task in tasks:
             lease(tables, task, self.lease_seconds, self.request_id, self.worker_id)
-        return in_time
+        return tasks
 
     def serves(self, task: TaskRow) -> bool:
         """Whether the worker runs tasks of this type."""
@@ -199,6 +198,8 @@ def _why_lost(task: TaskRow, now: datetime) -> Row:
     if task.started_at and task.timeout and task.started_at + task.timeout < now:
         text = f"worker {task.worker_id} did not end it after its timeout of {_interval(task.timeout)}"
         return {"type": "TimedOut", "message": text}
+    if task.started_at and task.deadline_at and task.deadline_at < now:
+        return {"type": "TimedOut", "message": f"worker {task.worker_id} did not end it at its deadline"}
     return {"type": "LeaseLost", "message": f"worker {task.worker_id} stopped renewing its lease"}
 
 
@@ -237,7 +238,11 @@ def _within(bytes_left: int, tasks: list[TaskRow]) -> list[TaskRow]:
 
 
 def _ready(tables: Tables, claim: Claim, queue: str) -> Iterator[TaskRow]:
-    return (task for task in tables.tasks() if task.queue == queue and task.is_ready and claim.serves(task))
+    return (
+        task
+        for task in tables.tasks()
+        if task.queue == queue and task.is_ready and claim.serves(task) and not is_late(task, tables.now)
+    )
 
 
 def _is_lone(task: TaskRow) -> bool:

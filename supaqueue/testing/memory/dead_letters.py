@@ -32,7 +32,7 @@ _FILTER = {
     "failed_after": "a string",
     "failed_before": "a string",
 }
-_PAGE = re.compile(r"(\S+) ([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}) ([0-9]{1,4})", re.ASCII)
+_PAGE = re.compile(r"(\S+) ([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}) ([0-9]{1,5})", re.ASCII)
 
 Age = tuple[datetime, str, int]
 
@@ -58,8 +58,7 @@ def replay_job_tasks_v1(tables: Tables, tasks: Any, contract_version: Any) -> li
     """Let dead letters run again: `replayed` (now or before), `not_failed` or `unknown`."""
     check_call(contract_version)
     check_rows("tasks[%s]", tasks, LEASE | {"delay_seconds": "a number"}, list(LEASE))
-    if len(tasks) > ROWS_LIMIT:
-        raise invalid("tasks: expected at most 10000 in one call")
+    _check_number_of(tasks)
     refuse_first("tasks", map(_delay_problem, tasks))
     for row in tasks:
         task = tables.task(row)
@@ -72,6 +71,7 @@ def drop_dead_letters_v1(tables: Tables, tasks: Any, contract_version: Any) -> l
     """Forget dead letters: `dropped` (now or before), `not_failed`, `unfinished` or `unknown`."""
     check_call(contract_version)
     check_leases("tasks", tasks)
+    _check_number_of(tasks)
     for row in tasks:
         task = tables.task(row)
         if task and _failed_under(task, row) and tables.jobs[task.job_id].finished_at:
@@ -79,11 +79,16 @@ def drop_dead_letters_v1(tables: Tables, tasks: Any, contract_version: Any) -> l
     return [named(row) | {"answer": _dropped(tables, row)} for row in tasks]
 
 
+def _check_number_of(tasks: list[Row]) -> None:
+    if len(tasks) > ROWS_LIMIT:
+        raise invalid("tasks: expected at most 10000 in one call")
+
+
 def _check(filter: Any, page: Any, page_size: Any) -> None:
     check_rows("filter", [filter], _FILTER, [])
     check_range("page_size", page_size, 1, 1000)
     at = _PAGE.fullmatch(page) if page is not None else None
-    if page is not None and not (at and is_moment(at[1])):
+    if page is not None and not (at and is_moment(at[1]) and int(at[3]) <= 32767):
         raise invalid("page: expected next_page of the last answer, or null")
     for field in ("failed_after", "failed_before"):
         if not is_moment(filter.get(field)):
@@ -165,8 +170,8 @@ def _bury(tables: Tables, job: JobRow) -> None:
 
 def _dropped(tables: Tables, row: Row) -> str:
     job, task = tables.jobs.get(row["job_id"].lower()), tables.task(row)
-    if job is None:
-        return "unknown"
-    if job.content is None:
+    if job is not None and job.content is None:
         return "dropped"
-    return "unfinished" if task and _failed_under(task, row) else "not_failed"
+    if task is None:
+        return "unknown"
+    return "unfinished" if _failed_under(task, row) else "not_failed"

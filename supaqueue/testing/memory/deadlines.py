@@ -47,8 +47,9 @@ def deadline_error(task: TaskRow, last_error: Any) -> Row:
     """Return why a task failed that ran out of time."""
     assert task.deadline_at is not None
     text = f"no attempt may begin after its deadline, {task.deadline_at:%Y-%m-%dT%H:%M:%SZ}"
-    if last_error:
-        text += f"; the last one ended with {last_error.get('type')}: {last_error.get('message')}"
+    if last_error is not None:
+        parts = (last_error.get(name) for name in ("type", "message"))
+        text += f"; the last one ended with {': '.join(str(part) for part in parts if part is not None)}"
     return {"type": "DeadlineExceeded", "message": text[:MESSAGE_LIMIT]}
 
 

@@ -92,7 +92,7 @@ def _end(tables: Tables, job: JobRow, task: TaskRow, ending: Row) -> Any:
     run_at, error = _next_run_at(tables, task, ending), ending.get("error")
     status = _status_after(job, task, outcome)
     if status == "pending" and is_late(task, run_at):
-        status, error = "failed", deadline_error(task, error)
+        status, error = "failed", deadline_error(task, task.error if error is None else error)
     task.history[task.lease_token] = AttemptRow(
         lease_token=task.lease_token,
         attempt=task.attempts if cost else None,
@@ -107,7 +107,7 @@ def _end(tables: Tables, job: JobRow, task: TaskRow, ending: Row) -> Any:
     task.history.pop(task.lease_token - HISTORY_LIMIT, None)
     if outcome == "done":
         task.result = ending.get("result")
-    task.error = None if status == "completed" else error or task.error
+    task.error = None if status == "completed" else task.error if error is None else error
     task.parked = outcome == "park"
     _leave(tables, task, status, started_at, run_at)
     settle(job, tables.now)
