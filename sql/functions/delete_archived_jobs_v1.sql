@@ -40,7 +40,7 @@ begin
         where a.batch_id = this_batch;
     end if;
     return (
-        select jsonb_build_object('batch_id', a.batch_id, 'removed', a.removed, 'kept', to_jsonb(a.kept))
+        select jsonb_build_object('removed', a.removed, 'kept', to_jsonb(a.kept))
         from job_archives a where a.batch_id = this_batch
     );
 end $$;

@@ -32,7 +32,6 @@ class ArchivedLine:
 class DeletedBatch:
     """How many jobs of a batch are gone; `kept` are those that must be dropped from its file."""
 
-    batch_id: str
     removed: int
     kept: tuple[str, ...]
 
