@@ -23,6 +23,7 @@ from supaqueue.maintain.retention import Removal, Retention
 app = typer.Typer(help="Remove jobs that ended long ago, or archive them first.")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST_SECONDS = 36_525 * 86400
 
 
 def _age(help: str) -> Any:
@@ -76,10 +77,13 @@ def prune(
 def _length(text: str | None, option: str) -> timedelta | None:
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,9})([smhdw])", text.strip())
-    if found is None:
-        raise ConfigurationError(f"{option}: write a number and a unit: 90s, 30m, 12h, 7d or 4w")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    found = re.fullmatch(r"(\d{1,12})([smhdw])", text.strip())
+    seconds = int(found[1]) * _UNITS[found[2]] if found else None
+    if seconds is None or seconds > _LONGEST_SECONDS:
+        raise ConfigurationError(
+            f"{option}: write a number and a unit, 100 years at most: 90s, 30m, 12h, 7d or 4w"
+        )
+    return timedelta(seconds=seconds)
 
 
 @contextmanager

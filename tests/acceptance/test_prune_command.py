@@ -66,7 +66,7 @@ def test_it_archives(prune: Command, worker: Worker, tmp_path: Path) -> None:
         ([], "nothing goes without"),
         (["--completed", "soon"], "--completed"),
         (["--completed", "-1d"], "--completed"),
-        (["--completed", "999999999w"], "completed: must be"),
+        (["--completed", "999999999w"], "100 years at most"),
         (["--tombstones", "1d"], "tombstones: must be at least 7 days"),
         (["--completed", "1d", "--watch", "x"], "--watch"),
         (["--completed", "1d", "--share", "0"], "share"),
@@ -82,7 +82,7 @@ def test_a_full_disk_is_one_clear_error_and_deletes_nothing(
     worker: Worker, environ: dict[str, str], tmp_path: Path, queue_name: str
 ) -> None:
     """No file may grow beyond 20 kB: a part of the archive can be written, and the disk refuses the rest."""
-    ids = ended(worker, count=10, payload={"text": secrets.token_hex(10_000)})
+    ids = [ended(worker, payload={"text": secrets.token_hex(10_000)})[0] for _ in range(10)]
     command = [sys.executable, "-m", "supaqueue", "prune", "--completed", "0s", "--archive", "archive"]
     done = subprocess.run(
         [*command, "--queue", queue_name],
