@@ -9,6 +9,7 @@ set search_path from current
 set timezone = 'UTC'
 set intervalstyle = 'postgres'
 set bytea_output = 'hex'
+set extra_float_digits = 1
 set enable_seqscan = off
 set enable_bitmapscan = off
 set enable_hashjoin = off

@@ -1,6 +1,6 @@
 -- One job as one line of an archive: its rows as they stand, every column of them, also those that later versions add. Null
 -- unless it has ended here. `schema` is the version of this line's form. The text is the same as long as the rows are: the
--- callers fix how times, intervals and bytes are written.
+-- callers fix how times, intervals, bytes and fractions are written.
 create or replace function supaqueue_archive_line(given_id uuid) returns text
 language plpgsql stable
 set search_path from current

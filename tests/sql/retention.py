@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
-from tests.sql.calls import Calls, Row, Worker, endings
+from tests.sql.calls import Calls, Row, Worker, answers, endings
 
 DAY = 86_400
 
@@ -62,20 +62,14 @@ def left(calls: Calls) -> set[str]:
     return {str(job_id) for (job_id,) in calls.connection.execute("select job_id from jobs")}
 
 
-def replay(calls: Calls, job_id: str) -> None:
-    """Bring a failed job back as a replay does: lock the job, then decide."""
-    with calls.connection.transaction():
-        calls.call_plain("supaqueue_lock_jobs", job_ids=[job_id])
-        calls.connection.execute(
-            """with replayed as (
-                   update job_tasks set status = 'pending', position = nextval('job_task_position'),
-                       max_attempts = max_attempts + 1, started_at = null, finished_at = null
-                   where job_id = %s and status = 'failed' returning job_id)
-               update jobs set status = 'pending', unfinished_tasks = 1, failed_tasks = 0, finished_at = null
-               where job_id in (select job_id from replayed)""",
-            [job_id],
-        )
-        # Checked as a replay keeps its history: the attempts of the earlier life are no terminal ones now.
-        calls.connection.execute(
-            "update job_task_attempts set status_after = 'pending' where job_id = %s", [job_id]
-        )
+def dead_letters(calls: Calls, job_ids: Iterable[str]) -> list[Row]:
+    """The leases under which jobs failed, as a replay names them."""
+    query = """select job_id::text, task_number, lease_token from job_tasks
+               where job_id = any(%s) and status = 'failed' order by job_id"""
+    names = ("job_id", "task_number", "lease_token")
+    return [dict(zip(names, row, strict=True)) for row in calls.connection.execute(query, [list(job_ids)])]
+
+
+def replay(calls: Calls, tasks: Iterable[Row]) -> list[str]:
+    """Let dead letters run again, and return the answers."""
+    return answers(calls.call("replay_job_tasks_v1", tasks=list(tasks)))

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.sql.calls import Calls, Worker, answers, endings, new_job
-from tests.sql.retention import delete, ended, left, prune, read, replay
+from tests.sql.retention import dead_letters, delete, ended, left, prune, read, replay
 from tests.sql.sessions import blocked, open_transaction, together
 
 OpenWorker = Callable[..., Worker]
@@ -36,8 +36,9 @@ def remove_all(calls: Calls) -> None:
 
 def test_a_prune_passes_over_what_is_being_replayed(calls: Calls, worker: Worker, other: Calls) -> None:
     replayed, failed = ended(worker, "failed", count=2)
+    letters = dead_letters(calls, [replayed])
     with open_transaction(other.connection):
-        replay(other, replayed)
+        assert replay(other, letters) == ["replayed"]
         assert prune(calls, EVERYTHING)["removed"] == {"failed": 1}
     assert left(calls) == {replayed}
     assert [task["job_id"] for task in worker.claim_all()] == [replayed]
@@ -46,10 +47,12 @@ def test_a_prune_passes_over_what_is_being_replayed(calls: Calls, worker: Worker
 
 def test_a_replay_behind_a_prune_finds_nothing(calls: Calls, worker: Worker, other: Calls) -> None:
     [job_id] = ended(worker, "failed")
+    letters = dead_letters(calls, [job_id])
     calls.connection.execute("begin")
     assert prune(calls, EVERYTHING)["removed"] == {"failed": 1}
-    with blocked(partial(replay, other, job_id), other.connection, worker.connection):
+    with blocked(partial(replay, other, letters), other.connection, worker.connection) as answer:
         calls.connection.execute("commit")
+    assert answer.result() == ["unknown"]
     assert left(calls) == set()
     assert calls.value("select count(*) from job_tasks") == 0
 
@@ -61,7 +64,7 @@ def test_a_replay_between_look_and_lock_keeps_the_job(calls: Calls, worker: Work
     policy = "supaqueue_read_retention('{\"failed_seconds\": 0}')"
     seen = f"select array_agg(job_id) from supaqueue_removable_jobs(%s::uuid[], {policy})".encode()
     assert [str(found) for found in calls.value(seen, [[job_id]])] == [job_id]
-    replay(other, job_id)
+    assert replay(other, dead_letters(other, [job_id])) == ["replayed"]
     held = calls.value("select supaqueue_lock_unheld_jobs(%s::uuid[])", [[job_id]])
     assert [str(found) for found in held] == [job_id]
     assert calls.value(seen, [[job_id]]) is None
@@ -73,13 +76,18 @@ def test_replays_and_prunes_at_once_leave_nothing_half(
 ) -> None:
     for _ in range(ROUNDS):
         ids = ended(worker, "failed", count=40)
+        letters = dead_letters(calls, ids)
         pruner = Calls(connect())
-        together(
-            lambda ids=ids: [replay(other, job_id) for job_id in ids],
+        replays, _ = together(
+            lambda letters=letters: [replay(other, [letter])[0] for letter in letters],
             lambda pruner=pruner: remove_all(pruner),
         )
+        assert set(replays) <= {"replayed", "unknown"}
         statuses = {job["job_id"]: job["status"] for job in calls.get(*ids) if job is not None}
         assert set(statuses.values()) <= {"pending"}
+        assert set(statuses) == {
+            letter["job_id"] for letter, answer in zip(letters, replays, strict=True) if answer == "replayed"
+        }
         tasks = worker.claim_all(40)
         assert {task["job_id"] for task in tasks} == set(statuses)
         worker.finish(endings(tasks, "done"))
