@@ -19,6 +19,7 @@ from supaqueue.maintain.archive_file import (
     ArchiveFile,
     make_folder,
     read_lines,
+    remove,
     sha256_of_line,
     sha256_of_lines,
 )
@@ -48,7 +49,7 @@ class Archive:
             CallError: the database did not answer; the file waits for the next run.
         """
         for path in sorted(self._folder.glob(f"jobs-*/*{PARTIAL}")):
-            path.unlink()
+            remove(path)
         left = sorted(self._folder.glob(f"jobs-*/*{WRITTEN}"))
         for path in left:
             self._remove(ArchiveFile(path.parent, path.name.removesuffix(WRITTEN)), read_lines(path))

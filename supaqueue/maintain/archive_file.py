@@ -109,6 +109,18 @@ def sha256_of_lines(lines: Sequence[str]) -> str:
     return hashlib.sha256(_joined(lines)).hexdigest()
 
 
+def remove(path: Path) -> None:
+    """Delete a file that is worth nothing.
+
+    Raises:
+        ArchiveError: it cannot be deleted.
+    """
+    try:
+        path.unlink()
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it; it is still there after a power cut."""
     if not folder.is_dir():

@@ -67,6 +67,7 @@ def test_killed_at_every_step(stack18: Stack, tmp_path: Path, worker: Worker, se
         else:
             assert killed.returncode == -signal.SIGKILL, (step, killed.stderr)
             assert set(archived(folder)) | in_table(worker) | written(folder) == set(ids), step
+            assert not set(archived(folder)) & in_table(worker), step
         policy = RetentionPolicy(completed=0, queue=worker.queues[0])
         with Retention(policy, settings, archive=folder, share=1.0) as retention:
             retention.run()

@@ -76,13 +76,14 @@ def test_sessions_write_a_line_alike_whatever_their_settings(
     calls: Calls, worker: Worker, open_worker: OpenWorker
 ) -> None:
     ended(worker)
+    calls.connection.execute("update job_tasks set retry_factor = 1.2345678")
     found = read(calls, EVERYTHING)["jobs"]
     other = open_worker()
     for setting in (
         "timezone = 'Asia/Tokyo'",
         "intervalstyle = 'iso_8601'",
         "bytea_output = 'escape'",
-        "extra_float_digits = 0",
+        "extra_float_digits = -5",
     ):
         other.connection.execute(f"set {setting}".encode())
     assert delete_archived(other, found)["removed"] == 1

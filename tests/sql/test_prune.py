@@ -6,6 +6,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.sql.calls import Calls, Row, Worker
 from tests.sql.plans import explained, scans
@@ -40,7 +41,7 @@ def test_tasks_and_attempts_go_with_their_job(calls: Calls, worker: Worker) -> N
 def test_age_counts_from_the_end_and_not_from_the_beginning(calls: Calls, worker: Worker) -> None:
     [job_id] = ended(worker)
     calls.connection.execute("update jobs set created_at = created_at - interval '30 days'")
-    assert prune(calls, {"completed_seconds": DAY})["removed"] == {}
+    assert prune(calls, {"completed_seconds": DAY, "failed_seconds": 0})["removed"] == {}
     assert left(calls) == {job_id}
 
 
@@ -66,6 +67,7 @@ def test_what_is_not_ours_or_not_ended_stays(calls: Calls, worker: Worker) -> No
     grow_older(calls, 100, [mirrored, foreign, running, waiting])
     assert prune(calls, EVERYTHING)["removed"] == {}
     assert left(calls) == {mirrored, foreign, running, waiting}
+    assert removable(calls, mirrored, foreign, running, waiting) is None
     calls.connection.execute("delete from jobs where job_id = %s", [mirrored])  # no check knows mirrors yet
 
 
@@ -86,6 +88,14 @@ def test_what_was_abandoned_is_kept_as_long_as_a_tombstone(calls: Calls, worker:
     assert prune(calls, EVERYTHING)["removed"] == {}
     grow_older(calls, 0.2, [job_id])
     assert prune(calls, EVERYTHING)["removed"] == {"cancelled": 1}
+
+
+def removable(calls: Calls, *job_ids: str) -> list[str] | None:
+    """What is decided once more when the jobs are locked, since it may have changed."""
+    query = """select array_agg(f.job_id::text)
+               from supaqueue_removable_jobs(%s::uuid[], supaqueue_read_retention(%s)) as f"""
+    found: list[str] | None = calls.value(query, [list(job_ids), Jsonb(EVERYTHING)])
+    return found
 
 
 def as_observation(calls: Calls, job_id: str, purpose: str, task_number: int = 0) -> None:
