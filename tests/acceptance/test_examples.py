@@ -33,6 +33,7 @@ PRINTED = {
         "3 dead letters: {'no mail server'}",
         "['invoice 1 sent', 'invoice 2 sent', 'invoice 3 sent']",
         "dropped",
+    ],
     "05_retention": [
         "would remove {'completed': 2}",
         "removed {'completed': 2}",
