@@ -35,7 +35,7 @@ begin
         select c.oid::regclass as name, c.relkind from pg_class c
         where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relkind in ('r', 'S', 'v')
             and c.relname in ('jobs', 'job_tasks', 'job_task_attempts', 'job_claims', 'job_workers', 'job_task_position',
-                'job_task_types', 'job_queues', 'job_changes', 'supaqueue_migrations')
+                'job_task_types', 'job_queues', 'job_changes', 'job_prunings', 'job_archives', 'supaqueue_migrations')
     loop
         execute format('revoke all on %s %s from %s',
             case relation.relkind when 'S' then 'sequence' else 'table' end, relation.name, api_roles);
@@ -52,7 +52,8 @@ begin
                 or p.proname in ('contract_version_v1', 'enqueue_jobs_v1', 'claim_job_tasks_v1', 'heartbeat_job_tasks_v1',
                     'finish_job_tasks_v1', 'get_jobs_v1', 'list_jobs_v1', 'cancel_jobs_v1', 'count_jobs_v1',
                     'abandon_jobs_v1', 'register_worker_v1', 'pause_queues_v1', 'resume_queues_v1', 'set_task_types_v1',
-                    'list_dead_letters_v1', 'replay_job_tasks_v1', 'drop_dead_letters_v1'))
+                    'list_dead_letters_v1', 'replay_job_tasks_v1', 'drop_dead_letters_v1',
+                    'prune_jobs_v1', 'read_jobs_to_archive_v1', 'delete_archived_jobs_v1'))
     loop
         execute format('revoke all on function %s from %s', routine.name, api_roles);
         if routine.proname like '%\_v1' and exists (select from pg_roles where rolname = 'service_role') then

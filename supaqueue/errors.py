@@ -6,6 +6,7 @@
     ├── ConfigurationError      a setting is missing or contradicts another
     ├── DevStackError           the local stack could not start or stop
     ├── MigrationError          the SQL files could not be applied; nothing of the failed file was
+    ├── ArchiveError            an archive could not be written, read or locked; its jobs stay in the database
     ├── WaitTimeout             the job had not ended in time
     ├── JobNotFound             there is no job with this id
     └── CallError               a call to the database failed; carries what is known of its effect
@@ -63,6 +64,10 @@ class DevStackError(SupaqueueError):
 
 class MigrationError(SupaqueueError):
     """A SQL file could not be applied; nothing of that file was."""
+
+
+class ArchiveError(SupaqueueError):
+    """An archive could not be written, read or locked; what was to be archived is still in the database."""
 
 
 class WaitTimeout(SupaqueueError, TimeoutError):

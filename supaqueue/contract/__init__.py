@@ -19,6 +19,12 @@ from supaqueue.contract.dead_letters import (
     Replay,
     ReplayJobTasks,
 )
+from supaqueue.contract.delete_archived_jobs import (
+    ArchiveBatch,
+    ArchivedLine,
+    DeleteArchivedJobs,
+    DeletedBatch,
+)
 from supaqueue.contract.enqueue_jobs import EnqueueJobs
 from supaqueue.contract.finish_job_tasks import (
     FinishAnswer,
@@ -33,7 +39,10 @@ from supaqueue.contract.json_value import Json, checked_json
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.new_job import NewJob
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
+from supaqueue.contract.prune_jobs import Pruned, PruneJobs
+from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
 from supaqueue.contract.register_worker import RegisterWorker
+from supaqueue.contract.retention_policy import RetentionPolicy
 from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions, task_type_options
 from supaqueue.contract.task import UNCHANGED, ClaimedTask, Progress, TaskRef, Unchanged
 
@@ -44,6 +53,7 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     ContractVersion,
     CountJobs,
     DropDeadLetters,
+    DeleteArchivedJobs,
     EnqueueJobs,
     FinishJobTasks,
     GetJobs,
@@ -51,6 +61,8 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     ListDeadLetters,
     ListJobs,
     PauseQueues,
+    PruneJobs,
+    ReadJobsToArchive,
     RegisterWorker,
     ReplayJobTasks,
     ResumeQueues,
@@ -64,6 +76,8 @@ __all__ = [
     "UNCHANGED",
     "AbandonAnswer",
     "AbandonJobs",
+    "ArchiveBatch",
+    "ArchivedLine",
     "Call",
     "CancelAnswer",
     "CancelJobs",
@@ -74,6 +88,8 @@ __all__ = [
     "CountJobs",
     "DeadLetterFilter",
     "DeadLetterPage",
+    "DeleteArchivedJobs",
+    "DeletedBatch",
     "DropAnswer",
     "DropDeadLetters",
     "EnqueueAnswer",
@@ -87,19 +103,25 @@ __all__ = [
     "HeartbeatJobTasks",
     "JobFilter",
     "JobPage",
+    "JobToArchive",
+    "JobsToArchive",
     "Json",
     "ListDeadLetters",
     "ListJobs",
     "NewJob",
     "PauseQueues",
     "Progress",
+    "PruneJobs",
+    "Pruned",
     "QueuePause",
+    "ReadJobsToArchive",
     "RegisterWorker",
     "Replay",
     "ReplayAnswer",
     "ReplayJobTasks",
     "RescuedToFail",
     "ResumeQueues",
+    "RetentionPolicy",
     "SetTaskTypes",
     "SpokenVersions",
     "Stats",

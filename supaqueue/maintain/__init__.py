@@ -1,1 +1,1 @@
-"""What keeps a queue in order: so far, bringing the SQL in the database up to date."""
+"""What keeps a queue in order: its SQL brought up to date, and what ended long ago removed."""

@@ -34,6 +34,12 @@ PRINTED = {
         "['invoice 1 sent', 'invoice 2 sent', 'invoice 3 sent']",
         "dropped",
     ],
+    "05_retention": [
+        "would remove {'completed': 2}",
+        "removed {'completed': 2}",
+        "archived [700, 800]",
+        "in the database [None, None, 'failed']",
+    ],
 }
 
 TESTS = {"06_testing_your_code": "4 passed"}

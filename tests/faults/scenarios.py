@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC
+from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from supaqueue.contract import (
     AbandonJobs,
+    ArchiveBatch,
+    ArchivedLine,
     Call,
     CancelJobs,
     Claimed,
     ClaimedTask,
     ClaimJobTasks,
+    DeleteArchivedJobs,
     EnqueueJobs,
     FinishedTask,
     FinishJobTasks,
+    GetJobs,
     HeartbeatJobTasks,
     NewJob,
+    PruneJobs,
+    ReadJobsToArchive,
     RegisterWorker,
+    RetentionPolicy,
     TaskError,
     TaskRef,
 )
@@ -166,6 +175,41 @@ def heartbeat(story: Story) -> Call[Any]:
     return story.heartbeat(refs, started=refs)
 
 
+def prune(story: Story) -> Call[Any]:
+    """Jobs that ended each in its way, and one that waits."""
+    policy, page = ended(story)
+    return PruneJobs(str(uuid4()), policy, page)
+
+
+def delete_archived(story: Story) -> Call[Any]:
+    """Jobs of a file: one that is as it was, one that is not, and one that is gone."""
+    policy, page = ended(story)
+    found = story.transport.send(ReadJobsToArchive(policy, page))
+    hashes = {job.job_id: sha256(job.line.encode()).hexdigest() for job in found.jobs}
+    same, changed = sorted(hashes, key=story.job_ids.index)
+    lines = (
+        ArchivedLine(changed, hashes[same]),
+        ArchivedLine(same, hashes[same]),
+        ArchivedLine(story.new_id(), hashes[same]),
+    )
+    return DeleteArchivedJobs(ArchiveBatch(str(uuid4()), story.worker, "sha256"), lines)
+
+
+def ended(story: Story) -> tuple[RetentionPolicy, str]:
+    """A policy that lets two jobs of the story go, and the page that stands before them."""
+    before, *_ = story.enqueued(4)
+    _, done, failed = (task.ref for task in story.claimed(3))
+    story.transport.send(
+        story.finish(
+            FinishedTask(done, "done", result=1), FinishedTask(failed, "fail", error=TaskError("E", "no"))
+        )
+    )
+    [job] = story.transport.send(GetJobs((before,)))
+    assert job is not None
+    page = f"{job.created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {UUID(int=0)}"
+    return RetentionPolicy(completed=0, failed=0, queue=story.queue), page
+
+
 def register(story: Story) -> Call[Any]:
     """The end of a worker that was registered before."""
     story.transport.send(story.registration(stopped=False))
@@ -176,8 +220,10 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     AbandonJobs: abandon,
     CancelJobs: cancel,
     ClaimJobTasks: claim,
+    DeleteArchivedJobs: delete_archived,
     EnqueueJobs: enqueue,
     FinishJobTasks: finish,
     HeartbeatJobTasks: heartbeat,
+    PruneJobs: prune,
     RegisterWorker: register,
 }

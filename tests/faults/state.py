@@ -22,6 +22,8 @@ _TABLES = {
     " order by array_position(%(jobs)s, job_id), task_number, lease_token",
     "job_claims": "select worker_id, count(*) as claims from job_claims"
     " where worker_id = any (%(workers)s) group by worker_id order by worker_id",
+    "job_archives": "select file, jobs, removed, kept::text[] from job_archives"
+    " where file = any (%(workers)s) order by file",
     "job_workers": "select * from job_workers where worker_id = any (%(workers)s) order by worker_id",
 }
 _SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request"})

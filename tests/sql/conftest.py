@@ -7,7 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from supaqueue.devstack import Stack
 from tests.sql.calls import Calls, Worker
 from tests.sql.checks import failed_checks
 
@@ -36,3 +38,11 @@ def open_worker(connect: Connect, queue_name: str) -> Callable[..., Worker]:
 @pytest.fixture
 def worker(open_worker: Callable[..., Worker]) -> Worker:
     return open_worker()
+
+
+@pytest.fixture
+def superuser_calls(stack: Stack, fresh_database: str) -> Iterator[Calls]:
+    """The functions, in a superuser's session on the test's database: it sees their plans."""
+    name = conninfo_to_dict(fresh_database)["dbname"]
+    with psycopg.connect(make_conninfo(stack.superuser_url, dbname=name), autocommit=True) as connection:
+        yield Calls(connection)

@@ -32,12 +32,13 @@ PRODUCER_CALLS = {
     "count_jobs_v1",
     "abandon_jobs_v1",
 }
+SERVICE_CALLS = {"prune_jobs_v1", "read_jobs_to_archive_v1", "delete_archived_jobs_v1"}
 ROLES = {
     "anon": set(),
     "authenticated": set(),
     "supaqueue_worker": WORKER_CALLS,
     "supaqueue_producer": PRODUCER_CALLS,
-    "service_role": WORKER_CALLS | PRODUCER_CALLS,
+    "service_role": WORKER_CALLS | PRODUCER_CALLS | SERVICE_CALLS,
 }
 RELATIONS = """select relname, relkind::text from pg_class
                where relnamespace = 'public'::regnamespace and relkind = any(%s)"""

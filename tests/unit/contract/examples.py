@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from supaqueue.contract import (
     AbandonJobs,
+    ArchiveBatch,
+    ArchivedLine,
     Call,
     CancelJobs,
     ClaimJobTasks,
     ContractVersion,
     CountJobs,
+    DeleteArchivedJobs,
     EnqueueJobs,
     FinishedTask,
     FinishJobTasks,
@@ -20,7 +23,10 @@ from supaqueue.contract import (
     JobFilter,
     ListJobs,
     NewJob,
+    PruneJobs,
+    ReadJobsToArchive,
     RegisterWorker,
+    RetentionPolicy,
     TaskError,
     TaskRef,
 )
@@ -33,10 +39,13 @@ EXAMPLES: tuple[Call[Any], ...] = (
     ClaimJobTasks("r", "w", ("q",), ("t",), 5, 0, 30.0, {"q": {}}, (REF,)),
     ContractVersion(),
     CountJobs(("q",)),
+    DeleteArchivedJobs(ArchiveBatch("b", "f", "s"), (ArchivedLine(REF.job_id, "s"),)),
     EnqueueJobs((NewJob("a", {"x": 1}),)),
     FinishJobTasks("w", (FinishedTask(REF, "retry", error=TaskError("E", "text\0"), after_seconds=0.0),)),
     GetJobs((REF.job_id,)),
     HeartbeatJobTasks("w", (REF,), (), 30.0),
     ListJobs(JobFilter(status="failed", created_after=datetime(2026, 1, 1, tzinfo=UTC))),
+    PruneJobs("r", RetentionPolicy(completed=60, queue="q"), None, 10),
+    ReadJobsToArchive(RetentionPolicy(failed=timedelta(days=90)), None, 10),
     RegisterWorker("w", ("q",), ("t",), 4, "host", 7, "0.1"),
 )
