@@ -19,6 +19,7 @@ from supaqueue.contract.dead_letters import (
     Replay,
     ReplayJobTasks,
 )
+from supaqueue.contract.declare_schedules import DeclareSchedules
 from supaqueue.contract.enqueue_jobs import EnqueueJobs
 from supaqueue.contract.finish_job_tasks import (
     FinishAnswer,
@@ -31,11 +32,17 @@ from supaqueue.contract.get_jobs import GetJobs
 from supaqueue.contract.heartbeat_job_tasks import HeartbeatAnswer, HeartbeatJobTasks
 from supaqueue.contract.json_value import Json, checked_json
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
+from supaqueue.contract.list_schedules import ListSchedules, Schedules
 from supaqueue.contract.new_job import NewJob
+from supaqueue.contract.new_schedule import NewSchedule
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
 from supaqueue.contract.register_worker import RegisterWorker
+from supaqueue.contract.remove_schedules import RemoveSchedules, ScheduleRef
+from supaqueue.contract.schedule_answer import ScheduleAnswer
 from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions, task_type_options
+from supaqueue.contract.switch_schedules import SwitchSchedules
 from supaqueue.contract.task import UNCHANGED, ClaimedTask, Progress, TaskRef, Unchanged
+from supaqueue.contract.tick_schedules import TickAnswer, Ticks, TicksAnswer, TickSchedules
 
 ALL_CALLS: tuple[type[Call[Any]], ...] = (
     AbandonJobs,
@@ -44,6 +51,7 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     ContractVersion,
     CountJobs,
     DropDeadLetters,
+    DeclareSchedules,
     EnqueueJobs,
     FinishJobTasks,
     GetJobs,
@@ -55,6 +63,10 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     ReplayJobTasks,
     ResumeQueues,
     SetTaskTypes,
+    ListSchedules,
+    RemoveSchedules,
+    SwitchSchedules,
+    TickSchedules,
 )
 """Every call there is; a test compares them with the functions in a migrated database."""
 
@@ -74,6 +86,7 @@ __all__ = [
     "CountJobs",
     "DeadLetterFilter",
     "DeadLetterPage",
+    "DeclareSchedules",
     "DropAnswer",
     "DropDeadLetters",
     "EnqueueAnswer",
@@ -90,24 +103,35 @@ __all__ = [
     "Json",
     "ListDeadLetters",
     "ListJobs",
+    "ListSchedules",
     "NewJob",
+    "NewSchedule",
     "PauseQueues",
     "Progress",
     "QueuePause",
     "RegisterWorker",
+    "RemoveSchedules",
     "Replay",
     "ReplayAnswer",
     "ReplayJobTasks",
     "RescuedToFail",
     "ResumeQueues",
+    "ScheduleAnswer",
+    "ScheduleRef",
+    "Schedules",
     "SetTaskTypes",
     "SpokenVersions",
     "Stats",
+    "SwitchSchedules",
     "TaskCount",
     "TaskError",
     "TaskRef",
     "TaskTypeAnswer",
     "TaskTypeOptions",
+    "TickAnswer",
+    "TickSchedules",
+    "Ticks",
+    "TicksAnswer",
     "Unchanged",
     "Unserved",
     "WorkerSeen",

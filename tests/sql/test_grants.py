@@ -22,6 +22,9 @@ WORKER_CALLS = {
     "heartbeat_job_tasks_v1",
     "finish_job_tasks_v1",
     "register_worker_v1",
+    "declare_schedules_v1",
+    "list_schedules_v1",
+    "tick_schedules_v1",
 }
 PRODUCER_CALLS = {
     "contract_version_v1",
@@ -31,13 +34,15 @@ PRODUCER_CALLS = {
     "cancel_jobs_v1",
     "count_jobs_v1",
     "abandon_jobs_v1",
+    "list_schedules_v1",
 }
+SERVICE_CALLS = {"remove_schedules_v1", "switch_schedules_v1"}
 ROLES = {
     "anon": set(),
     "authenticated": set(),
     "supaqueue_worker": WORKER_CALLS,
     "supaqueue_producer": PRODUCER_CALLS,
-    "service_role": WORKER_CALLS | PRODUCER_CALLS,
+    "service_role": WORKER_CALLS | PRODUCER_CALLS | SERVICE_CALLS,
 }
 RELATIONS = """select relname, relkind::text from pg_class
                where relnamespace = 'public'::regnamespace and relkind = any(%s)"""

@@ -28,6 +28,13 @@ CLAIM = {
 HEARTBEAT = {"worker_id": "w", "tasks": [], "started": [], "lease_seconds": 30}
 LIST: dict[str, Any] = {"filter": {}, "page": None, "page_size": 10}
 WORKER = {"worker_id": "w", "queues": ["q"], "task_types": ["t"], "concurrency": 1}
+SCHEDULE = {
+    "schedule_name": "nightly",
+    "cron": "0 7 * * *",
+    "time_zone": "Europe/Berlin",
+    "job": {"queue": "q", "task_type": "t", "payload": {"token": SECRET}},
+}
+TICKS = {"schedule_name": "nightly", "version": 1, "ticks": [], "through": "2026-01-01T00:00:00Z"}
 GET = {"with_payload": False, "with_attempts": False}
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -41,6 +48,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "count_jobs_v1": {"queues": None},
     "abandon_jobs_v1": {"job_ids": []},
     "register_worker_v1": {"worker": WORKER},
+    "declare_schedules_v1": {"schedules": [SCHEDULE]},
+    "list_schedules_v1": {"with_payload": False},
+    "remove_schedules_v1": {"schedules": []},
+    "switch_schedules_v1": {"schedules": []},
+    "tick_schedules_v1": {"schedules": [TICKS]},
 }
 
 
@@ -50,6 +62,18 @@ def job_with(**changes: Any) -> dict[str, Any]:
 
 def ending_with(**changes: Any) -> dict[str, Any]:
     return {"worker_id": "w", "tasks": [LEASE | {"outcome": "done"}, LEASE | {"outcome": "done"} | changes]}
+
+
+def schedule_with(**changes: Any) -> dict[str, Any]:
+    return {"schedules": [SCHEDULE | {"schedule_name": "weekly"}, SCHEDULE | changes]}
+
+
+def schedule_with_job(**changes: Any) -> dict[str, Any]:
+    return schedule_with(job={"queue": "q", "task_type": "t"} | changes)
+
+
+def ticks_with(**changes: Any) -> dict[str, Any]:
+    return {"schedules": [TICKS | {"schedule_name": "weekly"}, TICKS | changes]}
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
@@ -149,6 +173,53 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("list_jobs_v1", LIST | {"page": ""}, "SQ003", "page"),
     ("list_jobs_v1", LIST | {"page_size": 0}, "SQ003", "page_size"),
     ("list_jobs_v1", LIST | {"page_size": None}, "SQ003", "page_size"),
+    ("declare_schedules_v1", {"schedules": None}, "SQ003", "schedules"),
+    ("declare_schedules_v1", {"schedules": [SECRET]}, "SQ003", "schedules[0]"),
+    ("declare_schedules_v1", schedule_with(cron=SECRET), "SQ003", "schedules[1].cron"),
+    ("declare_schedules_v1", schedule_with(cron="0 0 7 * * *"), "SQ003", "schedules[1].cron"),
+    ("declare_schedules_v1", schedule_with(cron=None), "SQ003", "schedules[1].cron"),
+    ("declare_schedules_v1", schedule_with(time_zone=SECRET), "SQ003", "schedules[1].time_zone"),
+    ("declare_schedules_v1", schedule_with(time_zone="localtime"), "SQ003", "schedules[1].time_zone"),
+    ("declare_schedules_v1", schedule_with(missed=SECRET), "SQ003", "schedules[1].missed"),
+    ("declare_schedules_v1", schedule_with(missed_limit=1001), "SQ003", "schedules[1].missed_limit"),
+    ("declare_schedules_v1", schedule_with(version="1"), "SQ003", "schedules[1].version"),
+    ("declare_schedules_v1", schedule_with(catch_up=True), "SQ002", "schedules[1].catch_up"),
+    (
+        "declare_schedules_v1",
+        schedule_with(schedule_name="weekly"),
+        "SQ003",
+        "schedules[1].schedule_name",
+    ),
+    ("declare_schedules_v1", schedule_with(job=None), "SQ003", "schedules[1].job"),
+    ("declare_schedules_v1", schedule_with(job=SECRET), "SQ003", "schedules[1].job"),
+    ("declare_schedules_v1", schedule_with(job={"queue": "q"}), "SQ003", "schedules[1].job.task_type"),
+    ("declare_schedules_v1", schedule_with_job(colour=SECRET), "SQ002", "schedules[1].job.colour"),
+    ("declare_schedules_v1", schedule_with_job(max_attempts=0), "SQ003", "schedules[1].job.max_attempts"),
+    ("declare_schedules_v1", schedule_with_job(job_id=new_job_id()), "SQ003", "schedules[1].job.job_id"),
+    ("declare_schedules_v1", schedule_with_job(run_at=SECRET), "SQ003", "schedules[1].job.run_at"),
+    ("declare_schedules_v1", schedule_with_job(delay_seconds=1), "SQ003", "schedules[1].job.delay_seconds"),
+    ("declare_schedules_v1", {"schedules": [SCHEDULE] * 1001}, "SQ003", "schedules"),
+    ("remove_schedules_v1", {"schedules": [{}]}, "SQ003", "schedules[0].schedule_name"),
+    ("remove_schedules_v1", {"schedules": [SCHEDULE]}, "SQ002", "schedules[0].job"),
+    (
+        "switch_schedules_v1",
+        {"schedules": [{"schedule_name": "nightly", "is_enabled": 1}]},
+        "SQ003",
+        "schedules[0].is_enabled",
+    ),
+    ("tick_schedules_v1", ticks_with(version=None), "SQ003", "schedules[1].version"),
+    ("tick_schedules_v1", ticks_with(ticks=None), "SQ003", "schedules[1].ticks"),
+    ("tick_schedules_v1", ticks_with(ticks=[SECRET]), "SQ003", "schedules[1].ticks"),
+    ("tick_schedules_v1", ticks_with(ticks=["2026-01-01T00:00:01Z"]), "SQ003", "schedules[1].ticks"),
+    ("tick_schedules_v1", ticks_with(through=SECRET), "SQ003", "schedules[1].through"),
+    ("tick_schedules_v1", ticks_with(through="infinity"), "SQ003", "schedules[1].through"),
+    (
+        "tick_schedules_v1",
+        ticks_with(ticks=["2025-01-01T00:00:00Z"] * 10_001),
+        "SQ003",
+        "schedules",
+    ),
+    ("tick_schedules_v1", ticks_with(schedule_name="weekly"), "SQ003", "schedules[1].schedule_name"),
     ("register_worker_v1", {"worker": None}, "SQ003", "worker"),
     ("register_worker_v1", {"worker": WORKER | {"worker_id": None}}, "SQ003", "worker.worker_id"),
     ("register_worker_v1", {"worker": WORKER | {"concurrency": "4"}}, "SQ003", "worker.concurrency"),
@@ -158,7 +229,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 def everything(calls: Calls) -> list[Any]:
-    tables = ("jobs", "job_tasks", "job_task_attempts", "job_claims", "job_workers")
+    tables = ("jobs", "job_tasks", "job_task_attempts", "job_claims", "job_workers", "job_schedules")
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 
 
@@ -171,7 +242,7 @@ def test_what_is_refused_changes_nothing_and_echoes_nothing(calls: Calls) -> Non
         message = raised.value.diag.message_primary or ""
         assert message.startswith(f"{place}: "), (arguments, message)
         assert SECRET not in text, (function, arguments)
-    assert everything(calls) == [[], [], [], [], []]
+    assert everything(calls) == [[]] * 6
 
 
 @pytest.mark.parametrize("version", [None, 0, 2, -1])
@@ -183,7 +254,7 @@ def test_every_function_refuses_a_contract_version_that_it_does_not_speak(
             calls.call(function, **arguments, contract_version=version)
         assert raised.value.sqlstate == "SQ001"
         assert raised.value.diag.message_detail == '{"newest": 1, "oldest": 1}'
-    assert everything(calls) == [[], [], [], [], []]
+    assert everything(calls) == [[]] * 6
 
 
 @pytest.mark.parametrize("level", list(psycopg.IsolationLevel)[2:], ids=lambda level: level.name)
@@ -196,7 +267,7 @@ def test_every_function_refuses_another_isolation_level(calls: Calls, level: psy
         ):
             calls.call(function, **arguments)
         assert raised.value.sqlstate == "SQ004"
-    assert everything(calls) == [[], [], [], [], []]
+    assert everything(calls) == [[]] * 6
 
 
 def test_the_examples_of_good_calls_are_good(calls: Calls) -> None:

@@ -12,6 +12,7 @@ from supaqueue.contract import (
     ClaimJobTasks,
     ContractVersion,
     CountJobs,
+    DeclareSchedules,
     EnqueueJobs,
     FinishedTask,
     FinishJobTasks,
@@ -19,10 +20,17 @@ from supaqueue.contract import (
     HeartbeatJobTasks,
     JobFilter,
     ListJobs,
+    ListSchedules,
     NewJob,
+    NewSchedule,
     RegisterWorker,
+    RemoveSchedules,
+    ScheduleRef,
+    SwitchSchedules,
     TaskError,
     TaskRef,
+    Ticks,
+    TickSchedules,
 )
 from supaqueue.job_id import new_job_id
 
@@ -33,10 +41,17 @@ EXAMPLES: tuple[Call[Any], ...] = (
     ClaimJobTasks("r", "w", ("q",), ("t",), 5, 0, 30.0, {"q": {}}, (REF,)),
     ContractVersion(),
     CountJobs(("q",)),
+    DeclareSchedules((NewSchedule("nightly", "0 7 * * *", task_type="a"),), (None,)),
     EnqueueJobs((NewJob("a", {"x": 1}),)),
     FinishJobTasks("w", (FinishedTask(REF, "retry", error=TaskError("E", "text\0"), after_seconds=0.0),)),
     GetJobs((REF.job_id,)),
     HeartbeatJobTasks("w", (REF,), (), 30.0),
     ListJobs(JobFilter(status="failed", created_after=datetime(2026, 1, 1, tzinfo=UTC))),
+    ListSchedules(),
+    RemoveSchedules((ScheduleRef("nightly", 1),)),
+    SwitchSchedules((ScheduleRef("nightly", 1),), False),
+    TickSchedules(
+        (Ticks("nightly", 1, (datetime(2026, 1, 1, tzinfo=UTC),), datetime(2026, 1, 1, tzinfo=UTC)),)
+    ),
     RegisterWorker("w", ("q",), ("t",), 4, "host", 7, "0.1"),
 )
