@@ -11,7 +11,7 @@ declare
 begin
     select n - 1 as place, key into refused
     from jsonb_array_elements(schedules) with ordinality as e (element, n), jsonb_each(element -> 'job') as f
-    where key in ('job_id', 'run_at', 'delay_seconds') and value <> 'null' limit 1;
+    where key in ('job_id', 'run_at', 'delay_seconds', 'deadline_at') and value <> 'null' limit 1;
     if found then
         raise exception using errcode = 'SQ003',
             message = format('schedules[%s].job.%s: expected none: each tick has its own', refused.place, refused.key);

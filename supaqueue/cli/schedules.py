@@ -81,7 +81,11 @@ def declare(
     ] = "last",
     missed_limit: Annotated[int, typer.Option(help="The most ticks that 'all' makes up for.")] = 100,
     max_attempts: Annotated[int | None, typer.Option(help="Attempts that a job has.")] = None,
-    retry_delay: Annotated[float | None, typer.Option(help="Seconds between attempts.")] = None,
+    backoff: Annotated[float | None, typer.Option(help="Seconds between attempts.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that one attempt may take.")] = None,
+    deadline: Annotated[
+        float | None, typer.Option(help="Seconds after its tick in which a job may run.")
+    ] = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", help="Of each job; may be given several times.")
     ] = None,
@@ -99,7 +103,9 @@ def declare(
         missed=missed,  # type: ignore[arg-type]  # checked there
         missed_limit=missed_limit,
         max_attempts=max_attempts,
-        retry_delay=retry_delay,
+        backoff=backoff,
+        timeout=timeout,
+        deadline=deadline,
         tags=tag or (),
     )
     with RestTransport(settings) as transport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, get_args
 
 from supaqueue.contract.json_value import Json, check_text, without_none
@@ -88,6 +89,8 @@ def _checked_job(options: dict[str, Any]) -> NewJob:
     for name in _OF_THE_TICK:
         if name in options:
             raise InvalidInput("a schedule takes none: each tick has its own", field=name)
+    if isinstance(options.get("deadline"), datetime):
+        raise InvalidInput("must be seconds or a timedelta, which count from each tick", field="deadline")
     try:
         return NewJob.from_mapping(options, field="")
     except InvalidInput as error:

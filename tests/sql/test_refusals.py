@@ -197,6 +197,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("declare_schedules_v1", schedule_with_job(max_attempts=0), "SQ003", "schedules[1].job.max_attempts"),
     ("declare_schedules_v1", schedule_with_job(job_id=new_job_id()), "SQ003", "schedules[1].job.job_id"),
     ("declare_schedules_v1", schedule_with_job(run_at=SECRET), "SQ003", "schedules[1].job.run_at"),
+    (
+        "declare_schedules_v1",
+        schedule_with_job(deadline_at="2030-01-01T00:00:00Z"),
+        "SQ003",
+        "schedules[1].job.deadline_at",
+    ),
     ("declare_schedules_v1", schedule_with_job(delay_seconds=1), "SQ003", "schedules[1].job.delay_seconds"),
     ("declare_schedules_v1", {"schedules": [SCHEDULE] * 1001}, "SQ003", "schedules"),
     ("remove_schedules_v1", {"schedules": [{}]}, "SQ003", "schedules[0].schedule_name"),

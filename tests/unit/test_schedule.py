@@ -129,6 +129,8 @@ def test_a_declaration_as_sql_takes_it() -> None:
         ({"idempotency_key": "k"}, "idempotency_key"),
         ({"run_at": START}, "run_at"),
         ({"delay": 5}, "delay"),
+        ({"deadline": START}, "deadline"),
+        ({"deadline": -1}, "deadline"),
     ],
 )
 def test_declarations_are_checked(changes: dict[str, Any], field: str) -> None:
