@@ -104,8 +104,9 @@ class Scheduler:
         schedules = [
             schedule for schedule in listed.schedules if schedule.is_enabled and self._reads(schedule)
         ]
-        for batch in _batches(self._ticked(schedules, listed.now)):
-            self._tick(batch)
+        changed = [self._tick(batch) for batch in _batches(self._ticked(schedules, listed.now))]
+        if any(changed):
+            return random.uniform(0.0, JITTER_SECONDS)  # noqa: S311
         return max(0.0, self._until_next(schedules, listed.now) - (time.monotonic() - listed_at))
 
     def _turn_or_pause(self) -> float:
@@ -146,19 +147,22 @@ class Scheduler:
         until = min((next(schedule.clock.after(now), horizon) for schedule in schedules), default=horizon)
         return (min(until, horizon) - now).total_seconds() + random.uniform(0.0, JITTER_SECONDS)  # noqa: S311
 
-    def _tick(self, batch: Batch) -> None:
-        """One call; where the database refuses it, one for each schedule, so that none stops the others."""
+    def _tick(self, batch: Batch) -> bool:
+        """Make one call, and return whether a schedule has changed since it was listed.
+
+        Where the database refuses it, one call for each schedule, so that none stops the others.
+        """
         try:
             answers = self._transport.send(TickSchedules(tuple(ticks for _, ticks in batch)))
         except CallRefused as refused:
             if len(batch) > 1:
-                for one in batch:
-                    self._tick([one])
-            else:
-                _log.error("schedule %s cannot tick: %s", batch[0][0].schedule_name, refused)
-            return
+                changed = [self._tick([one]) for one in batch]
+                return any(changed)
+            _log.error("schedule %s cannot tick: %s", batch[0][0].schedule_name, refused)
+            return False
         for (schedule, _), answer in zip(batch, answers, strict=True):
             self._report(schedule, answer)
+        return any(answer.answer == "changed" for answer in answers)
 
     def _report(self, schedule: Schedule, answer: TicksAnswer) -> None:
         for tick in answer.ticks:
