@@ -65,6 +65,13 @@ def test_an_hour_that_comes_twice(expression: str, expected: list[str]) -> None:
     assert between(Cron(expression, "Europe/Berlin"), start, end) == utc(*expected)
 
 
+def test_who_looks_within_the_second_pass_sees_no_tick_of_the_first() -> None:
+    cron = Cron("30 2 * * *", "Europe/Berlin")
+    [within, tomorrow] = utc("10-25T01:10", "10-26T01:30")
+    assert next(cron.after(within)) == tomorrow
+    assert cron.latest(within, within + timedelta(minutes=50), 10) == ()
+
+
 @pytest.mark.parametrize("change", [SPRING, AUTUMN])
 @pytest.mark.parametrize(("expression", "minutes"), [("0 * * * *", 60), ("* * * * *", 1)])
 def test_every_hour_and_every_minute_are_just_that(change: datetime, expression: str, minutes: int) -> None:
@@ -79,7 +86,12 @@ def test_every_hour_and_every_minute_are_just_that(change: datetime, expression:
     change=st.sampled_from(
         [SPRING, AUTUMN, datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC)]
     ),
-    cuts=st.lists(st.integers(-36 * 3600, 36 * 3600), min_size=2, max_size=6, unique=True),
+    cuts=st.lists(
+        st.integers(-2 * 3600, 2 * 3600) | st.integers(-36 * 3600, 36 * 3600),
+        min_size=2,
+        max_size=6,
+        unique=True,
+    ),
 )
 @settings(max_examples=100, deadline=None)
 def test_wherever_time_is_cut_each_tick_comes_once(
