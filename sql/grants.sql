@@ -35,7 +35,8 @@ begin
         select c.oid::regclass as name, c.relkind from pg_class c
         where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relkind in ('r', 'S', 'v')
             and c.relname in ('jobs', 'job_tasks', 'job_task_attempts', 'job_claims', 'job_workers', 'job_task_position',
-                'job_task_types', 'job_queues', 'job_changes', 'job_prunings', 'job_archives', 'supaqueue_migrations')
+                'job_task_types', 'job_queues', 'job_changes', 'job_prunings', 'job_archives', 'job_schedules', 'job_settings',
+                'job_schedule_version', 'supaqueue_migrations')
     loop
         execute format('revoke all on %s %s from %s',
             case relation.relkind when 'S' then 'sequence' else 'table' end, relation.name, api_roles);
@@ -51,6 +52,8 @@ begin
             and (p.proname in ('queue_is_open', 'job_bucket') or p.proname like 'supaqueue\_%'
                 or p.proname in ('contract_version_v1', 'enqueue_jobs_v1', 'claim_job_tasks_v1', 'heartbeat_job_tasks_v1',
                     'finish_job_tasks_v1', 'get_jobs_v1', 'list_jobs_v1', 'cancel_jobs_v1', 'count_jobs_v1',
+                    'declare_schedules_v1', 'list_schedules_v1', 'remove_schedules_v1', 'switch_schedules_v1',
+                    'tick_schedules_v1',
                     'abandon_jobs_v1', 'register_worker_v1', 'pause_queues_v1', 'resume_queues_v1', 'set_task_types_v1',
                     'list_dead_letters_v1', 'replay_job_tasks_v1', 'drop_dead_letters_v1',
                     'prune_jobs_v1', 'read_jobs_to_archive_v1', 'delete_archived_jobs_v1'))
@@ -60,10 +63,12 @@ begin
             execute format('grant execute on function %s to service_role', routine.name);
         end if;
         if routine.proname in ('contract_version_v1', 'claim_job_tasks_v1', 'heartbeat_job_tasks_v1',
+                'declare_schedules_v1', 'list_schedules_v1', 'tick_schedules_v1',
                 'finish_job_tasks_v1', 'register_worker_v1', 'set_task_types_v1') then
             execute format('grant execute on function %s to supaqueue_worker', routine.name);
         end if;
         if routine.proname in ('contract_version_v1', 'enqueue_jobs_v1', 'get_jobs_v1', 'list_jobs_v1', 'cancel_jobs_v1',
+                'list_schedules_v1',
                 'count_jobs_v1', 'abandon_jobs_v1') then
             execute format('grant execute on function %s to supaqueue_producer', routine.name);
         end if;

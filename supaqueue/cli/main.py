@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from supaqueue.errors import ConfigurationError, SupaqueueError
 from supaqueue.version import __version__
 
-COMMANDS = ("demo", "dev", "dlq", "migrate", "prune", "queues", "stats", "worker")
+COMMANDS = ("demo", "dev", "dlq", "migrate", "prune", "queues", "schedules", "stats", "worker")
 """Each is a module of this package with a typer `app`."""
 
 EXTRAS = {"demo": ("soundfile", "jwt", "psycopg"), "devstack": ("jwt", "psycopg")}

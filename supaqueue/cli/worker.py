@@ -5,16 +5,21 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from supaqueue.errors import ConfigurationError
+from supaqueue.maintain.scheduler import Scheduler
+from supaqueue.maintain.schedules import declare_schedules
 from supaqueue.settings import Settings
 from supaqueue.telemetry.hook import Telemetry, configured_hooks
 from supaqueue.telemetry.logs import configure_logging
 from supaqueue.telemetry.redaction import redact
+from supaqueue.transport import RestTransport
 from supaqueue.worker import Registry, Worker
 from supaqueue.worker.process import run_worker
 
@@ -41,6 +46,9 @@ def worker(
     grace_seconds: Annotated[
         float, typer.Option(help="How long handlers may go on after a signal to stop.")
     ] = 20.0,
+    scheduler: Annotated[
+        bool, typer.Option(help="Declare the registry's recurring jobs, and run all that there are.")
+    ] = True,
     log_format: Annotated[str, typer.Option(help="json or text.")] = "text",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -48,19 +56,28 @@ def worker(
     configure_logging(format=log_format, level=log_level)  # type: ignore[arg-type]
     telemetry = Telemetry(configured_hooks(os.environ))
     settings = Settings.load()
-    sys.exit(
-        run_worker(
-            Worker(
-                load_registry(registry),
-                settings,
-                queues=queue,
-                concurrency=concurrency,
-                lease_seconds=lease_seconds,
-                grace_seconds=grace_seconds,
-                telemetry=telemetry,
-            )
-        )
+    handlers = load_registry(registry)
+    running = Worker(
+        handlers,
+        settings,
+        queues=queue,
+        concurrency=concurrency,
+        lease_seconds=lease_seconds,
+        grace_seconds=grace_seconds,
+        telemetry=telemetry,
     )
+    with _scheduling(handlers, settings, telemetry) if scheduler else nullcontext():
+        code = run_worker(running)
+    sys.exit(code)
+
+
+@contextmanager
+def _scheduling(registry: Registry, settings: Settings, telemetry: Telemetry) -> Iterator[None]:
+    with RestTransport(settings) as transport:
+        declared = registry.schedules.values()
+        declare_schedules(transport, declared, max_json_bytes=settings.max_json_bytes)
+        with Scheduler(transport, telemetry=telemetry):
+            yield
 
 
 def load_registry(path: str) -> Registry:

@@ -19,6 +19,7 @@ from supaqueue.contract.dead_letters import (
     Replay,
     ReplayJobTasks,
 )
+from supaqueue.contract.declare_schedules import DeclareSchedules
 from supaqueue.contract.delete_archived_jobs import (
     ArchiveBatch,
     ArchivedLine,
@@ -37,14 +38,20 @@ from supaqueue.contract.get_jobs import GetJobs
 from supaqueue.contract.heartbeat_job_tasks import HeartbeatAnswer, HeartbeatJobTasks
 from supaqueue.contract.json_value import Json, checked_json
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
+from supaqueue.contract.list_schedules import ListSchedules, Schedules
 from supaqueue.contract.new_job import NewJob
+from supaqueue.contract.new_schedule import NewSchedule
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
 from supaqueue.contract.prune_jobs import Pruned, PruneJobs
 from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
 from supaqueue.contract.register_worker import RegisterWorker
+from supaqueue.contract.remove_schedules import RemoveSchedules, ScheduleRef
 from supaqueue.contract.retention_policy import RetentionPolicy
+from supaqueue.contract.schedule_answer import ScheduleAnswer
 from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions, task_type_options
+from supaqueue.contract.switch_schedules import SwitchSchedules
 from supaqueue.contract.task import UNCHANGED, ClaimedTask, Progress, TaskRef, Unchanged
+from supaqueue.contract.tick_schedules import TickAnswer, Ticks, TicksAnswer, TickSchedules
 
 ALL_CALLS: tuple[type[Call[Any]], ...] = (
     AbandonJobs,
@@ -54,6 +61,7 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     CountJobs,
     DropDeadLetters,
     DeleteArchivedJobs,
+    DeclareSchedules,
     EnqueueJobs,
     FinishJobTasks,
     GetJobs,
@@ -67,6 +75,10 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     ReplayJobTasks,
     ResumeQueues,
     SetTaskTypes,
+    ListSchedules,
+    RemoveSchedules,
+    SwitchSchedules,
+    TickSchedules,
 )
 """Every call there is; a test compares them with the functions in a migrated database."""
 
@@ -88,6 +100,7 @@ __all__ = [
     "CountJobs",
     "DeadLetterFilter",
     "DeadLetterPage",
+    "DeclareSchedules",
     "DeleteArchivedJobs",
     "DeletedBatch",
     "DropAnswer",
@@ -108,7 +121,9 @@ __all__ = [
     "Json",
     "ListDeadLetters",
     "ListJobs",
+    "ListSchedules",
     "NewJob",
+    "NewSchedule",
     "PauseQueues",
     "Progress",
     "PruneJobs",
@@ -116,20 +131,29 @@ __all__ = [
     "QueuePause",
     "ReadJobsToArchive",
     "RegisterWorker",
+    "RemoveSchedules",
     "Replay",
     "ReplayAnswer",
     "ReplayJobTasks",
     "RescuedToFail",
     "ResumeQueues",
     "RetentionPolicy",
+    "ScheduleAnswer",
+    "ScheduleRef",
+    "Schedules",
     "SetTaskTypes",
     "SpokenVersions",
     "Stats",
+    "SwitchSchedules",
     "TaskCount",
     "TaskError",
     "TaskRef",
     "TaskTypeAnswer",
     "TaskTypeOptions",
+    "TickAnswer",
+    "TickSchedules",
+    "Ticks",
+    "TicksAnswer",
     "Unchanged",
     "Unserved",
     "WorkerSeen",

@@ -12,9 +12,10 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from supaqueue.backoff import Backoff
-from supaqueue.contract import Json, TaskTypeOptions, task_type_options
+from supaqueue.contract import Json, NewSchedule, TaskTypeOptions, task_type_options
 from supaqueue.contract.json_value import encode
 from supaqueue.errors import ConfigurationError, PayloadMismatch
+from supaqueue.schedule import Missed
 from supaqueue.worker.context import Context
 
 HandlerFunction = Callable[..., Any]
@@ -68,6 +69,7 @@ class Registry:
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
         self._options: dict[str, TaskTypeOptions] = {}
+        self._schedules: dict[str, NewSchedule] = {}
 
     def task(
         self,
@@ -103,6 +105,47 @@ class Registry:
 
         return register
 
+    def schedule(
+        self,
+        schedule_name: str,
+        cron: str,
+        *,
+        task_type: str,
+        payload: object = None,
+        queue: str = "default",
+        time_zone: str = "UTC",
+        missed: Missed = "last",
+        missed_limit: int = 100,
+        **options: Any,
+    ) -> None:
+        """Declares a recurring job; `NewSchedule` says what the options mean. `supaqueue worker` sees to it.
+
+        Raises:
+            ConfigurationError: if the name is declared already.
+            InvalidInput: naming what is malformed, for example `cron`.
+            PayloadMismatch: if the payload does not fit a handler registered before.
+        """
+        schedule = NewSchedule(
+            schedule_name,
+            cron,
+            task_type=task_type,
+            payload=payload,
+            queue=queue,
+            time_zone=time_zone,
+            missed=missed,
+            missed_limit=missed_limit,
+            **options,
+        )
+        if schedule_name in self._schedules:
+            raise ConfigurationError(f"schedule {schedule_name!r} is declared twice")
+        self.check(task_type, schedule.job.get("payload"))
+        self._schedules[schedule_name] = schedule
+
+    @property
+    def schedules(self) -> Mapping[str, NewSchedule]:
+        """Recurring jobs by name, read only."""
+        return MappingProxyType(self._schedules)
+
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by task type, read only."""
@@ -114,16 +157,20 @@ class Registry:
         return tuple(self._options.values())
 
     def include(self, other: Registry) -> None:
-        """Adds another registry's task types to this one.
+        """Adds another registry's task types and schedules to this one.
 
         Raises:
-            ConfigurationError: if both have the same type.
+            ConfigurationError: if both have the same type, or a schedule of the same name.
         """
         twice = sorted(self._handlers.keys() & other._handlers.keys())
         if twice:
             raise ConfigurationError(f"task types registered twice: {', '.join(twice)}")
+        twice = sorted(self._schedules.keys() & other._schedules.keys())
+        if twice:
+            raise ConfigurationError(f"schedules declared twice: {', '.join(twice)}")
         self._handlers.update(other._handlers)
         self._options.update(other._options)
+        self._schedules.update(other._schedules)
 
     def check(self, task_type: str, payload: Json, *, field: str = "payload") -> None:
         """Checks a payload against its handler's annotation; types that are not registered here pass.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from hashlib import sha256
 from typing import Any
@@ -18,22 +18,34 @@ from supaqueue.contract import (
     Claimed,
     ClaimedTask,
     ClaimJobTasks,
+    DeclareSchedules,
     DeleteArchivedJobs,
     EnqueueJobs,
     FinishedTask,
     FinishJobTasks,
     GetJobs,
     HeartbeatJobTasks,
+    ListSchedules,
     NewJob,
+    NewSchedule,
     PruneJobs,
     ReadJobsToArchive,
     RegisterWorker,
+    RemoveSchedules,
     RetentionPolicy,
+    ScheduleAnswer,
+    ScheduleRef,
+    SwitchSchedules,
     TaskError,
     TaskRef,
+    Ticks,
+    TickSchedules,
 )
 from supaqueue.job_id import new_job_id
 from supaqueue.transport import Transport
+
+OTHER_VERSION = 2**52
+"""One that no schedule has."""
 
 
 @dataclass
@@ -44,12 +56,19 @@ class Story:
     queue: str = field(default_factory=lambda: f"q-{uuid4().hex}")
     worker: str = field(default_factory=lambda: f"w-{uuid4().hex}")
     job_ids: list[str] = field(default_factory=list)
+    schedules: list[str] = field(default_factory=list)
 
     @property
     def names(self) -> dict[str, str]:
         """What to call ids and names, so that two runs compare."""
         jobs = {job_id: f"job {number}" for number, job_id in enumerate(self.job_ids)}
-        return {self.queue: "queue", self.worker: "worker", self.other_worker: "other worker", **jobs}
+        schedules = {name: name.rpartition(" ")[2] for name in self.schedules}
+        return schedules | {
+            self.queue: "queue",
+            self.worker: "worker",
+            self.other_worker: "other worker",
+            **jobs,
+        }
 
     @property
     def other_worker(self) -> str:
@@ -100,6 +119,15 @@ class Story:
     def heartbeat(self, tasks: tuple[TaskRef, ...], started: tuple[TaskRef, ...] = ()) -> HeartbeatJobTasks:
         """A heartbeat that was not sent yet."""
         return HeartbeatJobTasks(worker_id=self.worker, tasks=tasks, started=started, lease_seconds=60)
+
+    def schedule(self, name: str, **options: Any) -> NewSchedule:
+        """A schedule that is not declared yet."""
+        self.schedules.append(f"{self.queue} {name}")
+        return NewSchedule(self.schedules[-1], "0 7 * * *", task_type="work", queue=self.queue, **options)
+
+    def declared(self, *schedules: NewSchedule) -> tuple[ScheduleAnswer, ...]:
+        """Schedules that are there, at their versions."""
+        return self.transport.send(DeclareSchedules(schedules, (None,) * len(schedules)))
 
     def registration(self, *, stopped: bool) -> RegisterWorker:
         """A registration that was not sent yet."""
@@ -216,14 +244,62 @@ def register(story: Story) -> Call[Any]:
     return story.registration(stopped=True)
 
 
+def declare(story: Story) -> Call[Any]:
+    """A new schedule, one to be changed, one that stands as given, and one that others have changed."""
+    before = [story.schedule(name) for name in ("changed", "same", "others")]
+    changed, _, others = story.declared(*before)
+    theirs = story.schedule("others", missed="skip")
+    story.transport.send(DeclareSchedules((theirs,), (others.version,)))
+    schedules = [story.schedule(name, missed="all") for name in ("new", "changed", "others")]
+    return DeclareSchedules((*schedules, before[1]), (None, changed.version, others.version, None))
+
+
+def remove(story: Story) -> Call[Any]:
+    """A schedule, one at another version, and one that nobody knows."""
+    known, other = story.declared(story.schedule("known"), story.schedule("other"))
+    return RemoveSchedules(
+        (
+            ScheduleRef(known.schedule_name, known.version),
+            ScheduleRef(other.schedule_name, OTHER_VERSION),
+            ScheduleRef(story.schedule("unknown").schedule_name, OTHER_VERSION),
+        )
+    )
+
+
+def switch(story: Story) -> Call[Any]:
+    """A schedule that is enabled, one that is disabled already, and one that nobody knows."""
+    on, off = story.declared(story.schedule("on"), story.schedule("off"))
+    refs = [ScheduleRef(answer.schedule_name, answer.version) for answer in (on, off)]
+    story.transport.send(SwitchSchedules((refs[1],), is_enabled=False))
+    unknown = ScheduleRef(story.schedule("unknown").schedule_name)
+    return SwitchSchedules((*refs, unknown), is_enabled=False)
+
+
+def tick(story: Story) -> Call[Any]:
+    """A schedule with a tick to run and one passed over, and one that has changed."""
+    ticking, changed = story.declared(story.schedule("ticking"), story.schedule("changed"))
+    before = story.transport.send(ListSchedules()).now
+    now = story.transport.send(ListSchedules()).now
+    older = Ticks(changed.schedule_name, OTHER_VERSION, (before, now), now)
+    row = Ticks(ticking.schedule_name, ticking.version or 0, (now,), now)
+    # At another version it decides nothing, and answers what the jobs will be called.
+    named = story.transport.send(TickSchedules((replace(row, version=OTHER_VERSION), older)))
+    story.job_ids += [tick.job_id for answer in named for tick in answer.ticks]
+    return TickSchedules((row, older))
+
+
 SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     AbandonJobs: abandon,
     CancelJobs: cancel,
     ClaimJobTasks: claim,
     DeleteArchivedJobs: delete_archived,
+    DeclareSchedules: declare,
     EnqueueJobs: enqueue,
     FinishJobTasks: finish,
     HeartbeatJobTasks: heartbeat,
     PruneJobs: prune,
     RegisterWorker: register,
+    RemoveSchedules: remove,
+    SwitchSchedules: switch,
+    TickSchedules: tick,
 }

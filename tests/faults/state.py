@@ -24,16 +24,20 @@ _TABLES = {
     " where worker_id = any (%(workers)s) group by worker_id order by worker_id",
     "job_archives": "select file, jobs, removed, kept::text[] from job_archives"
     " where file = any (%(workers)s) order by file",
+    "job_schedules": "select * from job_schedules where schedule_name = any (%(names)s)"
+    " order by array_position(%(names)s, schedule_name)",
     "job_workers": "select * from job_workers where worker_id = any (%(workers)s) order by worker_id",
 }
-_SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request"})
+_SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request", "version"})
+
+_LEFT_OUT = frozenset({"marks", "version"})
 
 
 def read_state(
     connection: psycopg.Connection[Any], job_ids: Collection[str], names: Mapping[str, str]
 ) -> State:
     """All rows of these jobs and of the workers among `names`, which says what to call each id and name."""
-    given = {"jobs": [UUID(job_id) for job_id in job_ids], "workers": list(names)}
+    given = {"jobs": [UUID(job_id) for job_id in job_ids], "workers": list(names), "names": list(names)}
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = {table: cursor.execute(query, given).fetchall() for table, query in _TABLES.items()}
     positions = sorted(row["position"] for row in rows["job_tasks"] if row["position"] is not None)
@@ -43,15 +47,15 @@ def read_state(
 
 
 def without_names(value: Any, names: Mapping[str, str]) -> Any:
-    """A reply or a value of a row, with ids and names replaced, and seconds and marks left out."""
+    """A reply or a value of a row, with ids and names replaced, and times, marks and versions left out."""
     if is_dataclass(value) and not isinstance(value, type):
         return without_names(asdict(value), names)
     if isinstance(value, Mapping):
-        return {key: without_names(part, names) for key, part in value.items() if key != "marks"}
+        return {key: without_names(part, names) for key, part in value.items() if key not in _LEFT_OUT}
     if isinstance(value, list | tuple):
         return [without_names(part, names) for part in value]
-    if isinstance(value, float):
-        return "seconds"
+    if isinstance(value, float | datetime):
+        return "time"
     return names.get(str(value), value) if isinstance(value, str) else value
 
 

@@ -16,7 +16,9 @@ from supaqueue.job_id import new_job_id
 Connection = psycopg.Connection[Any]
 Row = dict[str, Any]
 
-_JSON_ARGUMENTS = frozenset(("jobs", "marks", "started", "tasks", "filter", "worker", "policy", "batch"))
+_JSON_ARGUMENTS = frozenset(
+    ("jobs", "marks", "started", "tasks", "filter", "worker", "policy", "batch", "schedules")
+)
 _LEASE = ("job_id", "task_number", "lease_token")
 
 

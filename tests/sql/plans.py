@@ -10,7 +10,16 @@ from typing import Any
 
 import psycopg
 
-OURS = ("jobs", "job_tasks", "job_task_attempts", "job_claims", "job_workers", "job_prunings", "job_archives")
+OURS = (
+    "jobs",
+    "job_tasks",
+    "job_task_attempts",
+    "job_claims",
+    "job_workers",
+    "job_prunings",
+    "job_archives",
+    "job_schedules",
+)
 
 _SETTINGS = {
     "auto_explain.log_min_duration": "0",

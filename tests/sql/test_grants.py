@@ -22,6 +22,9 @@ WORKER_CALLS = {
     "heartbeat_job_tasks_v1",
     "finish_job_tasks_v1",
     "register_worker_v1",
+    "declare_schedules_v1",
+    "list_schedules_v1",
+    "tick_schedules_v1",
 }
 PRODUCER_CALLS = {
     "contract_version_v1",
@@ -31,8 +34,15 @@ PRODUCER_CALLS = {
     "cancel_jobs_v1",
     "count_jobs_v1",
     "abandon_jobs_v1",
+    "list_schedules_v1",
 }
-SERVICE_CALLS = {"prune_jobs_v1", "read_jobs_to_archive_v1", "delete_archived_jobs_v1"}
+SERVICE_CALLS = {
+    "prune_jobs_v1",
+    "read_jobs_to_archive_v1",
+    "delete_archived_jobs_v1",
+    "remove_schedules_v1",
+    "switch_schedules_v1",
+}
 ROLES = {
     "anon": set(),
     "authenticated": set(),

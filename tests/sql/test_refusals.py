@@ -39,6 +39,13 @@ TO_ARCHIVE = {name: PRUNE[name] for name in ("policy", "page", "max_jobs")}
 BATCH = {"batch_id": str(uuid4()), "file": "f", "jobs": 1, "sha256": "s"}
 LINE = {"job_id": new_job_id(), "sha256": "s"}
 FILED: dict[str, Any] = {"batch": BATCH, "jobs": [LINE]}
+SCHEDULE = {
+    "schedule_name": "nightly",
+    "cron": "0 7 * * *",
+    "time_zone": "Europe/Berlin",
+    "job": {"queue": "q", "task_type": "t", "payload": {"token": SECRET}},
+}
+TICKS = {"schedule_name": "nightly", "version": 1, "ticks": [], "through": "2026-01-01T00:00:00Z"}
 GET = {"with_payload": False, "with_attempts": False}
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -55,6 +62,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "prune_jobs_v1": PRUNE,
     "read_jobs_to_archive_v1": TO_ARCHIVE,
     "delete_archived_jobs_v1": FILED,
+    "declare_schedules_v1": {"schedules": [SCHEDULE]},
+    "list_schedules_v1": {"with_payload": False},
+    "remove_schedules_v1": {"schedules": []},
+    "switch_schedules_v1": {"schedules": []},
+    "tick_schedules_v1": {"schedules": [TICKS]},
 }
 
 
@@ -64,6 +76,18 @@ def job_with(**changes: Any) -> dict[str, Any]:
 
 def ending_with(**changes: Any) -> dict[str, Any]:
     return {"worker_id": "w", "tasks": [LEASE | {"outcome": "done"}, LEASE | {"outcome": "done"} | changes]}
+
+
+def schedule_with(**changes: Any) -> dict[str, Any]:
+    return {"schedules": [SCHEDULE | {"schedule_name": "weekly"}, SCHEDULE | changes]}
+
+
+def schedule_with_job(**changes: Any) -> dict[str, Any]:
+    return schedule_with(job={"queue": "q", "task_type": "t"} | changes)
+
+
+def ticks_with(**changes: Any) -> dict[str, Any]:
+    return {"schedules": [TICKS | {"schedule_name": "weekly"}, TICKS | changes]}
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
@@ -163,6 +187,59 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("list_jobs_v1", LIST | {"page": ""}, "SQ003", "page"),
     ("list_jobs_v1", LIST | {"page_size": 0}, "SQ003", "page_size"),
     ("list_jobs_v1", LIST | {"page_size": None}, "SQ003", "page_size"),
+    ("declare_schedules_v1", {"schedules": None}, "SQ003", "schedules"),
+    ("declare_schedules_v1", {"schedules": [SECRET]}, "SQ003", "schedules[0]"),
+    ("declare_schedules_v1", schedule_with(cron=SECRET), "SQ003", "schedules[1].cron"),
+    ("declare_schedules_v1", schedule_with(cron="0 0 7 * * *"), "SQ003", "schedules[1].cron"),
+    ("declare_schedules_v1", schedule_with(cron=None), "SQ003", "schedules[1].cron"),
+    ("declare_schedules_v1", schedule_with(time_zone=SECRET), "SQ003", "schedules[1].time_zone"),
+    ("declare_schedules_v1", schedule_with(time_zone="localtime"), "SQ003", "schedules[1].time_zone"),
+    ("declare_schedules_v1", schedule_with(missed=SECRET), "SQ003", "schedules[1].missed"),
+    ("declare_schedules_v1", schedule_with(missed_limit=1001), "SQ003", "schedules[1].missed_limit"),
+    ("declare_schedules_v1", schedule_with(version="1"), "SQ003", "schedules[1].version"),
+    ("declare_schedules_v1", schedule_with(catch_up=True), "SQ002", "schedules[1].catch_up"),
+    (
+        "declare_schedules_v1",
+        schedule_with(schedule_name="weekly"),
+        "SQ003",
+        "schedules[1].schedule_name",
+    ),
+    ("declare_schedules_v1", schedule_with(job=None), "SQ003", "schedules[1].job"),
+    ("declare_schedules_v1", schedule_with(job=SECRET), "SQ003", "schedules[1].job"),
+    ("declare_schedules_v1", schedule_with(job={"queue": "q"}), "SQ003", "schedules[1].job.task_type"),
+    ("declare_schedules_v1", schedule_with_job(colour=SECRET), "SQ002", "schedules[1].job.colour"),
+    ("declare_schedules_v1", schedule_with_job(max_attempts=0), "SQ003", "schedules[1].job.max_attempts"),
+    ("declare_schedules_v1", schedule_with_job(job_id=new_job_id()), "SQ003", "schedules[1].job.job_id"),
+    ("declare_schedules_v1", schedule_with_job(run_at=SECRET), "SQ003", "schedules[1].job.run_at"),
+    (
+        "declare_schedules_v1",
+        schedule_with_job(deadline_at="2030-01-01T00:00:00Z"),
+        "SQ003",
+        "schedules[1].job.deadline_at",
+    ),
+    ("declare_schedules_v1", schedule_with_job(delay_seconds=1), "SQ003", "schedules[1].job.delay_seconds"),
+    ("declare_schedules_v1", {"schedules": [SCHEDULE] * 1001}, "SQ003", "schedules"),
+    ("remove_schedules_v1", {"schedules": [{}]}, "SQ003", "schedules[0].schedule_name"),
+    ("remove_schedules_v1", {"schedules": [SCHEDULE]}, "SQ002", "schedules[0].job"),
+    (
+        "switch_schedules_v1",
+        {"schedules": [{"schedule_name": "nightly", "is_enabled": 1}]},
+        "SQ003",
+        "schedules[0].is_enabled",
+    ),
+    ("tick_schedules_v1", ticks_with(version=None), "SQ003", "schedules[1].version"),
+    ("tick_schedules_v1", ticks_with(ticks=None), "SQ003", "schedules[1].ticks"),
+    ("tick_schedules_v1", ticks_with(ticks=[SECRET]), "SQ003", "schedules[1].ticks"),
+    ("tick_schedules_v1", ticks_with(ticks=["2026-01-01T00:00:01Z"]), "SQ003", "schedules[1].ticks"),
+    ("tick_schedules_v1", ticks_with(through=SECRET), "SQ003", "schedules[1].through"),
+    ("tick_schedules_v1", ticks_with(through="infinity"), "SQ003", "schedules[1].through"),
+    (
+        "tick_schedules_v1",
+        ticks_with(ticks=["2025-01-01T00:00:00Z"] * 10_001),
+        "SQ003",
+        "schedules",
+    ),
+    ("tick_schedules_v1", ticks_with(schedule_name="weekly"), "SQ003", "schedules[1].schedule_name"),
     ("register_worker_v1", {"worker": None}, "SQ003", "worker"),
     ("register_worker_v1", {"worker": WORKER | {"worker_id": None}}, "SQ003", "worker.worker_id"),
     ("register_worker_v1", {"worker": WORKER | {"concurrency": "4"}}, "SQ003", "worker.concurrency"),
@@ -199,7 +276,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
 
 def everything(calls: Calls) -> list[Any]:
     tables = ("jobs", "job_tasks", "job_task_attempts", "job_claims", "job_workers")
-    tables += ("job_prunings", "job_archives")
+    tables += ("job_prunings", "job_archives", "job_schedules")
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 
 

@@ -52,5 +52,13 @@ FUNCTIONS: Mapping[str, Function] = {
     )
 }
 
-NOT_OFFERED: frozenset[str] = frozenset()
+NOT_OFFERED: frozenset[str] = frozenset(
+    {
+        "declare_schedules_v1",
+        "list_schedules_v1",
+        "remove_schedules_v1",
+        "switch_schedules_v1",
+        "tick_schedules_v1",
+    }
+)
 """Functions of the contract that need a real database; a call of one is refused by name."""

@@ -14,6 +14,7 @@ from supaqueue.contract import (
     ClaimJobTasks,
     ContractVersion,
     CountJobs,
+    DeclareSchedules,
     DeleteArchivedJobs,
     EnqueueJobs,
     FinishedTask,
@@ -22,13 +23,20 @@ from supaqueue.contract import (
     HeartbeatJobTasks,
     JobFilter,
     ListJobs,
+    ListSchedules,
     NewJob,
+    NewSchedule,
     PruneJobs,
     ReadJobsToArchive,
     RegisterWorker,
+    RemoveSchedules,
     RetentionPolicy,
+    ScheduleRef,
+    SwitchSchedules,
     TaskError,
     TaskRef,
+    Ticks,
+    TickSchedules,
 )
 from supaqueue.job_id import new_job_id
 
@@ -40,6 +48,7 @@ EXAMPLES: tuple[Call[Any], ...] = (
     ContractVersion(),
     CountJobs(("q",)),
     DeleteArchivedJobs(ArchiveBatch("b", "f", "s"), (ArchivedLine(REF.job_id, "s"),)),
+    DeclareSchedules((NewSchedule("nightly", "0 7 * * *", task_type="a"),), (None,)),
     EnqueueJobs((NewJob("a", {"x": 1}),)),
     FinishJobTasks("w", (FinishedTask(REF, "retry", error=TaskError("E", "text\0"), after_seconds=0.0),)),
     GetJobs((REF.job_id,)),
@@ -47,5 +56,11 @@ EXAMPLES: tuple[Call[Any], ...] = (
     ListJobs(JobFilter(status="failed", created_after=datetime(2026, 1, 1, tzinfo=UTC))),
     PruneJobs("r", RetentionPolicy(completed=60, queue="q"), None, 10),
     ReadJobsToArchive(RetentionPolicy(failed=timedelta(days=90)), None, 10),
+    ListSchedules(),
+    RemoveSchedules((ScheduleRef("nightly", 1),)),
+    SwitchSchedules((ScheduleRef("nightly", 1),), False),
+    TickSchedules(
+        (Ticks("nightly", 1, (datetime(2026, 1, 1, tzinfo=UTC),), datetime(2026, 1, 1, tzinfo=UTC)),)
+    ),
     RegisterWorker("w", ("q",), ("t",), 4, "host", 7, "0.1"),
 )
