@@ -16,12 +16,18 @@ declare
 begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_job_ids(abandon_jobs_v1.job_ids);
-    insert into jobs (job_id, bucket, status, task_count, unfinished_tasks, abandoned_at, finished_at)
-    select g.job_id, job_bucket(g.job_id), 'cancelled', 0, 0, clock_timestamp(), clock_timestamp()
-    from (select distinct u.job_id from unnest(abandon_jobs_v1.job_ids) as u (job_id)) as g order by g.job_id
-    on conflict do nothing;
+    loop
+        insert into jobs (job_id, bucket, status, task_count, unfinished_tasks, abandoned_at, finished_at)
+        select g.job_id, job_bucket(g.job_id), 'cancelled', 0, 0, clock_timestamp(), clock_timestamp()
+        from (select distinct u.job_id from unnest(abandon_jobs_v1.job_ids) as u (job_id)) as g order by g.job_id
+        on conflict do nothing;
+        perform supaqueue_lock_jobs(abandon_jobs_v1.job_ids);
+        -- One that was here when the insert met it may have been pruned before it was locked: then it gets its tombstone.
+        exit when not exists (
+            select from unnest(abandon_jobs_v1.job_ids) as g (job_id)
+            where not exists (select from jobs j where j.job_id = g.job_id offset 0));
+    end loop;
 
-    perform supaqueue_lock_jobs(abandon_jobs_v1.job_ids);
     select array_agg(g.job_id) into unstarted
     from unnest(abandon_jobs_v1.job_ids) as g (job_id)
     cross join lateral (select j.status from jobs j where j.job_id = g.job_id offset 0) as j

@@ -18,11 +18,12 @@ begin
         process_id integer, version text, stopped boolean)
     on conflict (worker_id) do update set queues = excluded.queues, task_types = excluded.task_types,
         concurrency = excluded.concurrency, last_seen_at = clock_timestamp(), stopped_at = excluded.stopped_at;
+    -- now(), since no index is searched by a clock that moves on.
     delete from job_claims where request_id in (
-        select request_id from job_claims where claimed_at < clock_timestamp() - interval '2 hours'
+        select request_id from job_claims where claimed_at < now() - interval '2 hours'
         order by claimed_at limit 50000 for update skip locked);
     delete from job_changes where request_id in (
-        select request_id from job_changes where changed_at < clock_timestamp() - interval '90 days'
+        select request_id from job_changes where changed_at < now() - interval '90 days'
         order by changed_at limit 1000 for update skip locked);
     return jsonb_build_object('worker_id', worker ->> 'worker_id');
 end $$;

@@ -190,3 +190,35 @@ def test_prunes_at_once_wait_for_nobody(calls: Calls, worker: Worker, other: Cal
         assert prune(other, EVERYTHING, max_jobs=5)["removed"] == {"completed": 5}
         assert prune(calls, EVERYTHING)["removed"] == {"completed": 15}
     assert left(calls) == set()
+
+
+PRUNE_BEHIND_THE_INSERT = """
+create function prune_behind_the_insert() returns trigger language plpgsql as $$
+begin
+    if current_setting('test.pruned', true) is distinct from 'yes' then
+        perform set_config('test.pruned', 'yes', true);
+        delete from jobs where finished_at is not null;
+    end if;
+    return null;
+end $$;
+create trigger prune_behind_the_insert after insert on jobs
+    for each statement execute function prune_behind_the_insert();
+"""
+
+
+@pytest.mark.parametrize("call", ["enqueue", "abandon"])
+def test_what_is_pruned_between_insert_and_look_up_is_new(
+    calls: Calls, superuser_calls: Calls, worker: Worker, call: str
+) -> None:
+    """The insert finds the job, then another session's prune commits: a trigger stands for that session."""
+    job = new_job(worker.queues[0])
+    calls.enqueue(job)
+    worker.finish(endings(worker.claim(), "done"))
+    superuser_calls.connection.execute(PRUNE_BEHIND_THE_INSERT)
+    if call == "enqueue":
+        assert answers(calls.enqueue(new_job("q"), job)) == ["created", "created"]
+        assert calls.status(job["job_id"]) == "pending"
+    else:
+        assert calls.abandon(job["job_id"]) == ["abandoned"]
+        superuser_calls.connection.execute("drop trigger prune_behind_the_insert on jobs")
+        assert answers(calls.enqueue(job)) == ["conflict"]

@@ -55,7 +55,10 @@ FUNCTIONS: Mapping[str, Function] = {
 NOT_OFFERED: frozenset[str] = frozenset(
     {
         "declare_schedules_v1",
+        "delete_archived_jobs_v1",
         "list_schedules_v1",
+        "prune_jobs_v1",
+        "read_jobs_to_archive_v1",
         "remove_schedules_v1",
         "switch_schedules_v1",
         "tick_schedules_v1",
