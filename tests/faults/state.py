@@ -25,6 +25,9 @@ _TABLES = {
     "job_archives": "select file, jobs, removed, kept::text[] from job_archives"
     " where file = any (%(workers)s) order by file",
     "job_workers": "select * from job_workers where worker_id = any (%(workers)s) order by worker_id",
+    "job_queues": "select * from job_queues where queue = any (%(names)s) order by queue",
+    "job_task_types": "select * from job_task_types where task_type = any (%(names)s) order by task_type",
+    "job_changes": "select function, change, changed_by from job_changes where changed_by = any (%(names)s)",
 }
 _SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request"})
 
@@ -33,7 +36,7 @@ def read_state(
     connection: psycopg.Connection[Any], job_ids: Collection[str], names: Mapping[str, str]
 ) -> State:
     """All rows of these jobs and of the workers among `names`, which says what to call each id and name."""
-    given = {"jobs": [UUID(job_id) for job_id in job_ids], "workers": list(names)}
+    given = {"jobs": [UUID(job_id) for job_id in job_ids], "workers": list(names), "names": list(names)}
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = {table: cursor.execute(query, given).fetchall() for table, query in _TABLES.items()}
     positions = sorted(row["position"] for row in rows["job_tasks"] if row["position"] is not None)

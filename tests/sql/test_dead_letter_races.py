@@ -237,7 +237,7 @@ def test_a_retry_that_is_committed_behind_the_looks_is_failed_in_time(
 def test_everything_at_once_loses_nothing_and_never_deadlocks(
     calls: Calls, open_worker: OpenWorker, connect: Connect, queue_name: str
 ) -> None:
-    """Workers with every outcome; operators that replay, drop, cancel, pause and resume. The checks follow."""
+    """Workers with every outcome; operators that replay, drop, cancel, pause, resume. Checks follow."""
     job_ids = calls.enqueue_new(queue_name, 150, max_attempts=2, timeout_seconds=5)
     job_ids += calls.enqueue_new(queue_name, 50, deadline_seconds=0.5, retry_delay_seconds=0.2)
     stop = threading.Event()

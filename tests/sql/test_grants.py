@@ -22,6 +22,7 @@ WORKER_CALLS = {
     "heartbeat_job_tasks_v1",
     "finish_job_tasks_v1",
     "register_worker_v1",
+    "set_task_types_v1",
 }
 PRODUCER_CALLS = {
     "contract_version_v1",
@@ -32,7 +33,16 @@ PRODUCER_CALLS = {
     "count_jobs_v1",
     "abandon_jobs_v1",
 }
-SERVICE_CALLS = {"prune_jobs_v1", "read_jobs_to_archive_v1", "delete_archived_jobs_v1"}
+SERVICE_CALLS = {
+    "prune_jobs_v1",
+    "read_jobs_to_archive_v1",
+    "delete_archived_jobs_v1",
+    "pause_queues_v1",
+    "resume_queues_v1",
+    "list_dead_letters_v1",
+    "replay_job_tasks_v1",
+    "drop_dead_letters_v1",
+}
 ROLES = {
     "anon": set(),
     "authenticated": set(),

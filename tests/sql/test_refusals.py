@@ -39,6 +39,19 @@ TO_ARCHIVE = {name: PRUNE[name] for name in ("policy", "page", "max_jobs")}
 BATCH = {"batch_id": str(uuid4()), "file": "f", "jobs": 1, "sha256": "s"}
 LINE = {"job_id": new_job_id(), "sha256": "s"}
 FILED: dict[str, Any] = {"batch": BATCH, "jobs": [LINE]}
+PAUSE = {
+    "request_id": str(uuid4()),
+    "queues": ["q"],
+    "pause_seconds": None,
+    "reason": None,
+    "changed_by": None,
+}
+RESUME = {"request_id": str(uuid4()), "queues": ["q"], "changed_by": None}
+TYPES: dict[str, Any] = {
+    "request_id": str(uuid4()),
+    "task_types": [{"task_type": "t", "max_attempts": 5}],
+    "changed_by": None,
+}
 GET = {"with_payload": False, "with_attempts": False}
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -55,6 +68,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "prune_jobs_v1": PRUNE,
     "read_jobs_to_archive_v1": TO_ARCHIVE,
     "delete_archived_jobs_v1": FILED,
+    "list_dead_letters_v1": LIST,
+    "replay_job_tasks_v1": {"tasks": [LEASE]},
+    "drop_dead_letters_v1": {"tasks": [LEASE]},
+    "pause_queues_v1": PAUSE,
+    "resume_queues_v1": RESUME,
+    "set_task_types_v1": TYPES,
 }
 
 
@@ -93,7 +112,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("enqueue_jobs_v1", job_with(max_attempts=0), "SQ003", "jobs[1].max_attempts"),
     ("enqueue_jobs_v1", job_with(max_attempts=1.5), "SQ003", "jobs[1].max_attempts"),
     ("enqueue_jobs_v1", job_with(max_attempts=10**12), "SQ003", "jobs[1].max_attempts"),
-    ("enqueue_jobs_v1", job_with(retry_delay_seconds=2592001), "SQ003", "jobs[1].retry_delay_seconds"),
     ("enqueue_jobs_v1", job_with(tags="red"), "SQ003", "jobs[1].tags"),
     ("enqueue_jobs_v1", job_with(tags=[1]), "SQ003", "jobs[1].tags"),
     ("enqueue_jobs_v1", job_with(tags=[None]), "SQ003", "jobs[1].tags"),
@@ -134,7 +152,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     (
         "heartbeat_job_tasks_v1",
         HEARTBEAT | {"tasks": [LEASE | {"progress": 1}]},
-        "SQ002",
+        "SQ003",
         "tasks[0].progress",
     ),
     ("heartbeat_job_tasks_v1", HEARTBEAT | {"lease_seconds": None}, "SQ003", "lease_seconds"),
@@ -198,21 +216,36 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 def everything(calls: Calls) -> list[Any]:
-    tables = ("jobs", "job_tasks", "job_task_attempts", "job_claims", "job_workers")
-    tables += ("job_prunings", "job_archives")
+    tables = (
+        "jobs",
+        "job_tasks",
+        "job_task_attempts",
+        "job_claims",
+        "job_workers",
+        "job_task_types",
+        "job_queues",
+        "job_changes",
+        "job_prunings",
+        "job_archives",
+    )
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 
 
 def test_what_is_refused_changes_nothing_and_echoes_nothing(calls: Calls) -> None:
-    for function, arguments, sqlstate, place in REFUSED:
-        with pytest.raises(psycopg.Error) as raised:
-            calls.call(function, **arguments)
-        text = f"{raised.value} {raised.value.diag.message_detail} {raised.value.diag.message_hint}"
-        assert (raised.value.sqlstate, function) == (sqlstate, function), (arguments, text)
-        message = raised.value.diag.message_primary or ""
-        assert message.startswith(f"{place}: "), (arguments, message)
-        assert SECRET not in text, (function, arguments)
+    for row in REFUSED:
+        check_refusal(calls, *row)
     assert not any(everything(calls))
+
+
+def check_refusal(calls: Calls, function: str, arguments: dict[str, Any], sqlstate: str, place: str) -> None:
+    """Make a call that is to be refused so, with a message that begins with the place."""
+    with pytest.raises(psycopg.Error) as raised:
+        calls.call(function, **arguments)
+    text = f"{raised.value} {raised.value.diag.message_detail} {raised.value.diag.message_hint}"
+    assert (raised.value.sqlstate, function) == (sqlstate, function), (arguments, text)
+    message = raised.value.diag.message_primary or ""
+    assert message.startswith(f"{place}: "), (arguments, message)
+    assert SECRET not in text, (function, arguments)
 
 
 @pytest.mark.parametrize("version", [None, 0, 2, -1])

@@ -120,7 +120,7 @@ def test_a_job_overrules_its_type_and_the_type_what_is_built_in(calls: Calls, qu
     assert options_of(calls, queue_name, task_type="other") == BUILT_IN
     values = [3, 2, 4, 40, True, 10, 300]
     for place, (name, value) in enumerate(zip(FULL, values, strict=True)):
-        expected = declared[:place] + (job[place],) + declared[place + 1 :]
+        expected = (*declared[:place], job[place], *declared[place + 1 :])
         assert options_of(calls, queue_name, **{name: value}) == expected
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from supaqueue.backoff import Backoff
 from supaqueue.contract import (
     AbandonJobs,
     ArchiveBatch,
@@ -14,21 +15,31 @@ from supaqueue.contract import (
     ClaimJobTasks,
     ContractVersion,
     CountJobs,
+    DeadLetterFilter,
     DeleteArchivedJobs,
+    DropDeadLetters,
     EnqueueJobs,
     FinishedTask,
     FinishJobTasks,
     GetJobs,
     HeartbeatJobTasks,
     JobFilter,
+    ListDeadLetters,
     ListJobs,
     NewJob,
+    PauseQueues,
+    Progress,
     PruneJobs,
     ReadJobsToArchive,
     RegisterWorker,
+    Replay,
+    ReplayJobTasks,
+    ResumeQueues,
     RetentionPolicy,
+    SetTaskTypes,
     TaskError,
     TaskRef,
+    TaskTypeOptions,
 )
 from supaqueue.job_id import new_job_id
 
@@ -43,9 +54,15 @@ EXAMPLES: tuple[Call[Any], ...] = (
     EnqueueJobs((NewJob("a", {"x": 1}),)),
     FinishJobTasks("w", (FinishedTask(REF, "retry", error=TaskError("E", "text\0"), after_seconds=0.0),)),
     GetJobs((REF.job_id,)),
-    HeartbeatJobTasks("w", (REF,), (), 30.0),
+    HeartbeatJobTasks("w", (REF,), (), 30.0, {REF: Progress(1, percent=5.0, checkpoint={"row": 7})}),
     ListJobs(JobFilter(status="failed", created_after=datetime(2026, 1, 1, tzinfo=UTC))),
     PruneJobs("r", RetentionPolicy(completed=60, queue="q"), None, 10),
     ReadJobsToArchive(RetentionPolicy(failed=timedelta(days=90)), None, 10),
     RegisterWorker("w", ("q",), ("t",), 4, "host", 7, "0.1"),
+    DropDeadLetters((REF,)),
+    ListDeadLetters(DeadLetterFilter(parked=False, failed_after=datetime(2026, 1, 1, tzinfo=UTC))),
+    PauseQueues(("q",), 60.0, "deploy", "ada"),
+    ReplayJobTasks((Replay(REF, 1.5),)),
+    ResumeQueues(("q",), "ada"),
+    SetTaskTypes((TaskTypeOptions("t", 3, Backoff(), 10.0, 60.0),), "ada"),
 )
