@@ -10,7 +10,18 @@ from typing import Any
 
 import psycopg
 
-OURS = ("jobs", "job_tasks", "job_task_attempts", "job_claims", "job_workers", "job_prunings", "job_archives")
+OURS = (
+    "jobs",
+    "job_tasks",
+    "job_task_attempts",
+    "job_claims",
+    "job_workers",
+    "job_task_types",
+    "job_queues",
+    "job_changes",
+    "job_prunings",
+    "job_archives",
+)
 
 _SETTINGS = {
     "auto_explain.log_min_duration": "0",

@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from supaqueue.devstack import Stack
-from tests.sql.calls import Calls, Row, Worker, endings, expire, new_job
+from tests.sql.calls import Calls, Row, Worker, endings, expire, new_job, pass_deadline
 from tests.sql.large import fill
 from tests.sql.plans import OURS, blocks, explained, scans
 
@@ -46,6 +46,11 @@ class Session:
     def held(self) -> list[Row]:
         return self.worker.claim(ROWS)
 
+    def dead(self, count: int) -> list[Row]:
+        calls, worker = self.calls, Worker(self.calls.connection, queues=["dead"])
+        calls.enqueue_new("dead", count)
+        return worker.fail(count)
+
     def leases(self) -> int:
         return int(self.calls.value("select count(*) from job_tasks where lease_expires_at is not null"))
 
@@ -63,7 +68,13 @@ class Session:
         calls.connection.execute(
             "update job_tasks set run_at = clock_timestamp() where job_id = any(%s)", [due]
         )
+        late = calls.enqueue_new(QUEUE, ROWS, deadline_seconds=600)
+        pass_deadline(calls.connection, late)
+        worker.look_again_for_deadlines()
         waiting = calls.enqueue_new(QUEUE, ROWS)
+        dead = self.dead(3 * ROWS)
+        replayed, dropped = dead[:ROWS], dead[ROWS : 2 * ROWS]
+        calls.set_task_types({"task_type": "count", "max_attempts": 5})
         first = Worker(calls.connection, queues=[QUEUE, "empty"])
         thirds = [claimed[:10], claimed[10:20], claimed[20:30], claimed[30:40], claimed[40:]]
         outcomes = ["done", "retry", "snooze", "fail", "not_started"]
@@ -79,6 +90,14 @@ class Session:
             "cancel": lambda: calls.cancel(*waiting[:25], *(task["job_id"] for task in cancelled[:25])),
             "abandon": lambda: calls.abandon(*waiting[25:], *(task["job_id"] for task in cancelled[25:])),
             "get": lambda: calls.get(*waiting, with_attempts=True),
+            "list dead letters": lambda: calls.list_dead_letters(page_size=ROWS, queue="dead"),
+            "replay": lambda: calls.replay(*replayed),
+            "repeated replay": lambda: calls.replay(*replayed),
+            "drop": lambda: calls.drop(*dropped),
+            "repeated drop": lambda: calls.drop(*dropped),
+            "pause": lambda: calls.pause("elsewhere", seconds=60),
+            "resume": lambda: calls.resume("elsewhere"),
+            "set task types": lambda: calls.set_task_types({"task_type": "count", "max_attempts": 5}),
         }
 
     def warm_up(self) -> None:
