@@ -74,7 +74,6 @@ class Session:
         waiting = calls.enqueue_new(QUEUE, ROWS)
         dead = self.dead(3 * ROWS)
         replayed, dropped = dead[:ROWS], dead[ROWS : 2 * ROWS]
-        calls.set_task_types({"task_type": "count", "max_attempts": 5})
         first = Worker(calls.connection, queues=[QUEUE, "empty"])
         thirds = [claimed[:10], claimed[10:20], claimed[20:30], claimed[30:40], claimed[40:]]
         outcomes = ["done", "retry", "snooze", "fail", "not_started"]
@@ -97,7 +96,6 @@ class Session:
             "repeated drop": lambda: calls.drop(*dropped),
             "pause": lambda: calls.pause("elsewhere", seconds=60),
             "resume": lambda: calls.resume("elsewhere"),
-            "set task types": lambda: calls.set_task_types({"task_type": "count", "max_attempts": 5}),
         }
 
     def warm_up(self) -> None:
