@@ -88,6 +88,15 @@ def test_nothing_is_leased_after_its_deadline(calls: Calls, worker: Worker, queu
     assert sorted(failures(worker)) == sorted(job_ids)
 
 
+def test_a_deadline_that_passes_between_the_look_and_the_lock_counts(calls: Calls, queue_name: str) -> None:
+    late, good = calls.enqueue_new(queue_name, 2, deadline_seconds=60)
+    pass_deadline(calls.connection, [late])
+    query = """select jsonb_path_query_array(tasks, '$[*].job_id') from supaqueue_lease_job_tasks(
+                   %s::uuid[], '{0,0}', interval '1 minute', gen_random_uuid(), 'w')"""
+    assert calls.value(query, [[late, good]]) == [good]
+    assert calls.status(late) == "pending"
+
+
 def test_what_is_late_at_the_front_holds_up_nothing(calls: Calls, worker: Worker, queue_name: str) -> None:
     late = calls.enqueue_new(queue_name, 5, deadline_seconds=60, payload="x" * 1_000_000)
     good = calls.enqueue_new(queue_name, 3)

@@ -20,6 +20,9 @@ QUEUE = "large"
 ROWS = 50
 """Jobs or tasks in each call."""
 
+LONG = 3600
+"""Seconds of each lease: on a slow machine none runs out that was not meant to."""
+
 WARM_UP = 7
 """Calls before one is looked at: from the sixth on, a session may keep one plan for all arguments."""
 
@@ -44,7 +47,7 @@ class Session:
         return cls(Calls(connection), Worker(connection, queues=[QUEUE]))
 
     def held(self) -> list[Row]:
-        return self.worker.claim(ROWS)
+        return self.worker.claim(ROWS, lease_seconds=LONG)
 
     def dead(self, count: int) -> list[Row]:
         calls, worker = self.calls, Worker(self.calls.connection, queues=["dead"])
@@ -60,7 +63,7 @@ class Session:
         repeated = [new_job(QUEUE) for _ in range(ROWS // 2)]
         calls.enqueue(*repeated)
         request_id = str(uuid4())
-        claimed = worker.claim(ROWS, request_id=request_id)
+        claimed = worker.claim(ROWS, request_id=request_id, lease_seconds=LONG)
         lost, kept, cancelled = self.held(), self.held(), self.held()
         expire(calls.connection, lost)
         worker.look_again_for_expired()
@@ -80,10 +83,10 @@ class Session:
         ends = [e for tasks, outcome in zip(thirds, outcomes, strict=True) for e in endings(tasks, outcome)]
         return {
             "enqueue": lambda: calls.enqueue(*(new_job(QUEUE) for _ in range(ROWS // 2)), *repeated),
-            "claim": lambda: worker.claim(ROWS),
-            "first claim": lambda: first.claim(ROWS),
-            "repeated claim": lambda: worker.claim(ROWS, request_id=request_id),
-            "heartbeat": lambda: worker.heartbeat(kept, started=kept, worker_id=worker.worker_id),
+            "claim": lambda: worker.claim(ROWS, lease_seconds=LONG),
+            "first claim": lambda: first.claim(ROWS, lease_seconds=LONG),
+            "repeated claim": lambda: worker.claim(ROWS, request_id=request_id, lease_seconds=LONG),
+            "heartbeat": lambda: worker.heartbeat(kept, kept, LONG, worker.worker_id),
             "finish": lambda: worker.finish(ends, worker_id=worker.worker_id),
             "repeated finish": lambda: worker.finish(ends, worker_id=worker.worker_id),
             "cancel": lambda: calls.cancel(*waiting[:25], *(task["job_id"] for task in cancelled[:25])),
