@@ -1,5 +1,6 @@
 -- Takes back enqueues whose answer was lost. Repeatable: per job `abandoned` (it was not here: a tombstone is, so that a late
--- insert conflicts), `cancelled` (it was waiting), or `started` (some lease of it exists or ended with a start).
+-- insert conflicts; so it is if its deadline passed before any lease), `cancelled` (it was waiting), or `started` (some lease of
+-- it exists or ended with a start).
 create or replace function abandon_jobs_v1(job_ids uuid[], contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -13,6 +14,7 @@ as $$
 #variable_conflict use_column
 declare
     unstarted uuid[];
+    expired uuid[];
 begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_job_ids(abandon_jobs_v1.job_ids);
@@ -28,16 +30,19 @@ begin
             where not exists (select from jobs j where j.job_id = g.job_id offset 0));
     end loop;
 
-    select array_agg(g.job_id) into unstarted
+    select array_agg(distinct g.job_id) filter (where j.status <> 'failed'),
+        array_agg(distinct g.job_id) filter (where j.status = 'failed')
+    into unstarted, expired
     from unnest(abandon_jobs_v1.job_ids) as g (job_id)
     cross join lateral (select j.status from jobs j where j.job_id = g.job_id offset 0) as j
-    where j.status in ('pending', 'cancelled') and not exists (
+    where j.status in ('pending', 'cancelled', 'failed') and not exists (
         select from job_task_attempts a where a.job_id = g.job_id and a.outcome <> 'not_started' offset 0);
     update jobs j set abandoned_at = clock_timestamp()
     from unnest(unstarted) as g (job_id)
     cross join lateral (select b.ctid as place, b.abandoned_at from jobs b where b.job_id = g.job_id offset 0) as before
     where j.ctid = before.place and before.abandoned_at is null;
     perform supaqueue_cancel_jobs(unstarted);
+    perform supaqueue_bury_jobs(expired);
 
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
+from supaqueue.backoff import Backoff
 from supaqueue.contract import (
     AbandonJobs,
     ArchiveBatch,
@@ -20,6 +21,7 @@ from supaqueue.contract import (
     ClaimJobTasks,
     DeclareSchedules,
     DeleteArchivedJobs,
+    DropDeadLetters,
     EnqueueJobs,
     FinishedTask,
     FinishJobTasks,
@@ -28,16 +30,23 @@ from supaqueue.contract import (
     ListSchedules,
     NewJob,
     NewSchedule,
+    PauseQueues,
+    Progress,
     PruneJobs,
     ReadJobsToArchive,
     RegisterWorker,
     RemoveSchedules,
+    Replay,
+    ReplayJobTasks,
+    ResumeQueues,
     RetentionPolicy,
     ScheduleAnswer,
     ScheduleRef,
+    SetTaskTypes,
     SwitchSchedules,
     TaskError,
     TaskRef,
+    TaskTypeOptions,
     Ticks,
     TickSchedules,
 )
@@ -65,6 +74,7 @@ class Story:
         schedules = {name: name.rpartition(" ")[2] for name in self.schedules}
         return schedules | {
             self.queue: "queue",
+            self.other_queue: "other queue",
             self.worker: "worker",
             self.other_worker: "other worker",
             **jobs,
@@ -74,6 +84,11 @@ class Story:
     def other_worker(self) -> str:
         """Another worker's id."""
         return f"{self.worker}-other"
+
+    @property
+    def other_queue(self) -> str:
+        """Another queue's name."""
+        return f"{self.queue}-other"
 
     def new_id(self) -> str:
         """A job id that belongs to this story."""
@@ -129,6 +144,14 @@ class Story:
         """Schedules that are there, at their versions."""
         return self.transport.send(DeclareSchedules(schedules, (None,) * len(schedules)))
 
+    def dead(self, count: int, **options: Any) -> tuple[TaskRef, ...]:
+        """New tasks that failed."""
+        self.enqueued(count, **options)
+        refs = tuple(task.ref for task in self.claimed(count))
+        error = TaskError("ValueError", "no")
+        self.transport.send(self.finish(*(FinishedTask(ref, "fail", error=error) for ref in refs)))
+        return refs
+
     def registration(self, *, stopped: bool) -> RegisterWorker:
         """A registration that was not sent yet."""
         return RegisterWorker(
@@ -147,7 +170,9 @@ def enqueue(story: Story) -> Call[Any]:
     """Jobs that wait, one that is due later, and one that is there already."""
     there = story.job(tags=["there"])
     story.transport.send(EnqueueJobs((there,)))
-    return EnqueueJobs((story.job(), there, story.job(delay=60), story.job(tags=["a", "b"], max_attempts=2)))
+    limited = story.job(backoff=Backoff(1, 3, 10), timeout=5, deadline=600)
+    tagged = story.job(tags=["a", "b"], max_attempts=2)
+    return EnqueueJobs((story.job(), there, story.job(delay=60), tagged, limited))
 
 
 def cancel(story: Story) -> Call[Any]:
@@ -176,7 +201,9 @@ def finish(story: Story) -> Call[Any]:
     """Every outcome there is, and a lease that another worker has by now."""
     story.enqueued(7)
     story.enqueued(1, max_attempts=1)
-    tasks = story.claimed(8)
+    story.enqueued(1, deadline=600)
+    story.enqueued(1)
+    tasks = story.claimed(10)
     refs = [task.ref for task in tasks]
     story.transport.send(story.finish(FinishedTask(refs[0], "not_started")))
     story.claimed(1, worker=story.other_worker)
@@ -188,8 +215,10 @@ def finish(story: Story) -> Call[Any]:
         FinishedTask(refs[3], "snooze", after_seconds=60.0),
         FinishedTask(refs[4], "cancel", error=error),
         FinishedTask(refs[5], "fail", error=error),
-        FinishedTask(refs[6], "not_started"),
+        FinishedTask(refs[6], "not_started", progress=Progress(7, percent=50.0, checkpoint={"row": 3})),
         FinishedTask(refs[7], "retry", error=error),
+        FinishedTask(refs[8], "retry", error=error, after_seconds=900.0),
+        FinishedTask(refs[9], "park", error=error),
     )
 
 
@@ -200,7 +229,9 @@ def heartbeat(story: Story) -> Call[Any]:
     story.transport.send(CancelJobs((refs[1].job_id,)))
     story.transport.send(story.finish(FinishedTask(refs[2], "not_started")))
     story.claimed(1, worker=story.other_worker)
-    return story.heartbeat(refs, started=refs)
+    call = story.heartbeat(refs, started=refs)
+    progress = Progress(3, percent=30.0, message="a third", checkpoint=[1])
+    return replace(call, progress=dict.fromkeys(refs, progress))
 
 
 def prune(story: Story) -> Call[Any]:
@@ -288,6 +319,48 @@ def tick(story: Story) -> Call[Any]:
     return TickSchedules((row, older))
 
 
+def replay(story: Story) -> Call[Any]:
+    """Dead letters to run at once and later, one replayed before, one that did not fail under that lease."""
+    now, later, before, running = story.dead(4, max_attempts=2)
+    story.transport.send(ReplayJobTasks((Replay(before), Replay(running))))
+    story.claimed(2)
+    story.transport.send(story.finish(FinishedTask(TaskRef(before.job_id, 0, 2), "fail")))
+    wrong = TaskRef(running.job_id, 0, 2)
+    unknown = TaskRef(story.new_id(), 0, 1)
+    return ReplayJobTasks(
+        (Replay(now), Replay(later, 60.0), Replay(before), Replay(wrong), Replay(unknown), Replay(now))
+    )
+
+
+def drop(story: Story) -> Call[Any]:
+    """Dead letters, one dropped before, one that runs again, one that nobody knows."""
+    first, second, before, replayed = story.dead(4)
+    story.transport.send(DropDeadLetters((before,)))
+    story.transport.send(ReplayJobTasks((Replay(replayed),)))
+    return DropDeadLetters((first, second, before, replayed, TaskRef(story.new_id(), 0, 1)))
+
+
+def pause(story: Story) -> Call[Any]:
+    """A queue with work in it, and one that was paused before."""
+    story.enqueued(2)
+    story.transport.send(PauseQueues((story.other_queue,), reason="before"))
+    return PauseQueues((story.queue, story.other_queue), reason="now", changed_by=story.worker)
+
+
+def resume(story: Story) -> Call[Any]:
+    """A queue that is paused, and one that never was."""
+    story.transport.send(PauseQueues((story.queue,)))
+    return ResumeQueues((story.queue, story.other_queue), changed_by=story.worker)
+
+
+def set_task_types(story: Story) -> Call[Any]:
+    """A type that was declared before, otherwise, and a new one."""
+    before = TaskTypeOptions(story.queue, max_attempts=3, timeout_seconds=5.0)
+    story.transport.send(SetTaskTypes((before,)))
+    new = TaskTypeOptions(story.other_queue, backoff=Backoff(), deadline_seconds=60.0)
+    return SetTaskTypes((TaskTypeOptions(story.queue, max_attempts=4), new), changed_by=story.worker)
+
+
 SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     AbandonJobs: abandon,
     CancelJobs: cancel,
@@ -298,8 +371,13 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     FinishJobTasks: finish,
     HeartbeatJobTasks: heartbeat,
     PruneJobs: prune,
+    DropDeadLetters: drop,
+    PauseQueues: pause,
     RegisterWorker: register,
     RemoveSchedules: remove,
     SwitchSchedules: switch,
     TickSchedules: tick,
+    ReplayJobTasks: replay,
+    ResumeQueues: resume,
+    SetTaskTypes: set_task_types,
 }

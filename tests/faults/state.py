@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -27,7 +28,12 @@ _TABLES = {
     "job_schedules": "select * from job_schedules where schedule_name = any (%(names)s)"
     " order by array_position(%(names)s, schedule_name)",
     "job_workers": "select * from job_workers where worker_id = any (%(workers)s) order by worker_id",
+    "job_queues": "select queue, isfinite(paused_until) as is_bounded, paused_by, reason from job_queues"
+    " where queue = any (%(names)s) order by queue",
+    "job_task_types": "select * from job_task_types where task_type = any (%(names)s) order by task_type",
+    "job_changes": "select function, change, changed_by from job_changes where changed_by = any (%(names)s)",
 }
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request", "version"})
 
 _LEFT_OUT = frozenset({"marks", "version"})
@@ -56,7 +62,7 @@ def without_names(value: Any, names: Mapping[str, str]) -> Any:
         return [without_names(part, names) for part in value]
     if isinstance(value, float | datetime):
         return "time"
-    return names.get(str(value), value) if isinstance(value, str) else value
+    return names.get(value, _MOMENT.sub("moment", value)) if isinstance(value, str) else value
 
 
 def _row(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -16,9 +16,12 @@ OURS = (
     "job_task_attempts",
     "job_claims",
     "job_workers",
-    "job_prunings",
     "job_archives",
+    "job_changes",
+    "job_prunings",
+    "job_queues",
     "job_schedules",
+    "job_task_types",
 )
 
 _SETTINGS = {

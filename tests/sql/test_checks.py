@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.sql.calls import Calls, Worker, endings, expire
+from tests.sql.calls import Calls, Worker, endings, expire, leases, pass_deadline
 from tests.sql.checks import failed_checks, resync
 from tests.sql.sessions import blocked
 
@@ -43,6 +43,11 @@ DAMAGE = [
     "update job_tasks set lost_leases = lost_leases + 1",
     "update job_tasks set lease_token = lease_token + 1",
     "delete from job_task_attempts where status_after = 'completed'",
+    "delete from job_task_attempts where status_after = 'failed'",
+    "update job_tasks set parked = true where status = 'pending'",
+    "update job_tasks set deadline_at = claimed_at - interval '1 s' where status = 'processing'",
+    "update job_tasks set replayed_lease_token = null",
+    "update job_tasks set replayed_lease_token = lease_token where status = 'failed'",
     "delete from job_task_attempts where outcome = 'lease_lost'",
     "update job_task_attempts set attempt = 1",
     "update job_task_attempts set status_after = 'completed' where status_after = 'pending'",
@@ -69,6 +74,14 @@ def lived_in(calls: Calls, worker: Worker, queue_name: str) -> Calls:
     calls.enqueue_new(queue_name, delay_seconds=600)
     running = worker.claim(1)
     worker.heartbeat(running, started=running)
+    late = calls.enqueue_new(queue_name, deadline_seconds=60)
+    pass_deadline(calls.connection, late)
+    worker.look_again_for_deadlines()
+    worker.claim(0)
+    calls.enqueue_new(queue_name)
+    [again] = worker.claim(1)
+    worker.finish(endings([again], "fail"))
+    calls.replay(*leases([again]))
     assert failed_checks(calls.connection) == []
     return calls
 

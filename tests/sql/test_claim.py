@@ -26,6 +26,9 @@ def test_a_claim_answers_tasks_with_their_payloads(calls: Calls, worker: Worker,
         "lease_token": 1,
         "attempt": 1,
         "max_attempts": 3,
+        "timeout_seconds": None,
+        "deadline_in_seconds": None,
+        "checkpoint": None,
     }
     assert calls.status(job_id) == "processing"
     assert calls.task(job_id)["worker_id"] == worker.worker_id
@@ -187,7 +190,7 @@ def test_marks_of_another_server_do_not_count(calls: Calls, worker: Worker, queu
 def test_a_clock_that_was_set_back_hides_nothing(calls: Calls, worker: Worker, queue_name: str) -> None:
     worker.claim_all()
     for mark in worker.marks.values():
-        for axis in ("due", "leased"):
+        for axis in ("due", "leased", "deadline"):
             mark[axis] |= {name: mark[axis][name] + 3_600_000_000 for name in ("at", "floor", "walk")}
     [job_id] = calls.enqueue_new(queue_name, delay_seconds=3600)
     calls.connection.execute("update job_tasks set run_at = clock_timestamp()")

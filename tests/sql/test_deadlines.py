@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.sql.calls import Calls, Row, Worker, answers, endings, expire, new_job, pass_deadline
+from tests.sql.calls import Calls, Row, Worker, answers, endings, expire, leases, new_job, pass_deadline
 from tests.sql.sessions import open_transaction, wait_until
 from tests.sql.test_finish import add_task
 from tests.sql.test_lone import suspects
@@ -86,6 +86,15 @@ def test_nothing_is_leased_after_its_deadline(calls: Calls, worker: Worker, queu
     worker.look_again_for_deadlines()
     worker.claim()
     assert sorted(failures(worker)) == sorted(job_ids)
+
+
+def test_a_deadline_that_passes_between_the_look_and_the_lock_counts(calls: Calls, queue_name: str) -> None:
+    late, good = calls.enqueue_new(queue_name, 2, deadline_seconds=60)
+    pass_deadline(calls.connection, [late])
+    query = """select jsonb_path_query_array(tasks, '$[*].job_id') from supaqueue_lease_job_tasks(
+                   %s::uuid[], '{0,0}', interval '1 minute', gen_random_uuid(), 'w')"""
+    assert calls.value(query, [[late, good]]) == [good]
+    assert calls.status(late) == "pending"
 
 
 def test_what_is_late_at_the_front_holds_up_nothing(calls: Calls, worker: Worker, queue_name: str) -> None:
@@ -247,3 +256,19 @@ def test_no_mark_of_before_is_needed(calls: Calls, worker: Worker, queue_name: s
     assert set(worker.marks[queue_name]) == {"server", "types", "ready", "due", "leased"}
     worker.claim()
     assert failures(worker) == late
+
+
+def test_what_expired_before_any_worker_had_it_can_be_abandoned(
+    calls: Calls, worker: Worker, queue_name: str
+) -> None:
+    """Its sender never learnt that it was stored: no replay may run it later."""
+    job = new_job(queue_name, deadline_seconds=60)
+    calls.enqueue(job)
+    pass_deadline(calls.connection, [job["job_id"]])
+    worker.claim()
+    dead = calls.list_dead_letters()["dead_letters"]
+    assert len(dead) == 1
+    twice = [job["job_id"]] * 2
+    assert calls.abandon(*twice) == calls.abandon(*twice) == ["abandoned"] * 2
+    assert calls.replay(*leases(dead)) == ["unknown"]
+    assert answers(calls.enqueue(job)) == ["conflict"]

@@ -69,7 +69,7 @@ def test_retries_end_with_the_attempts(calls: Calls, worker: Worker, queue_name:
 
 
 def test_a_retry_waits_the_tasks_own_delay(calls: Calls, worker: Worker, queue_name: str) -> None:
-    calls.enqueue_new(queue_name, retry_delay_seconds=1000)
+    calls.enqueue_new(queue_name, retry_delay_seconds=1000, retry_jitter=False)
     [answer] = worker.finish(endings(worker.claim(), "retry"))
     assert 900 < answer["retry_in_seconds"] <= 1000
     assert worker.claim() == []

@@ -24,6 +24,7 @@ WORKER_CALLS = {
     "register_worker_v1",
     "declare_schedules_v1",
     "list_schedules_v1",
+    "set_task_types_v1",
     "tick_schedules_v1",
 }
 PRODUCER_CALLS = {
@@ -40,6 +41,11 @@ SERVICE_CALLS = {
     "prune_jobs_v1",
     "read_jobs_to_archive_v1",
     "delete_archived_jobs_v1",
+    "pause_queues_v1",
+    "resume_queues_v1",
+    "list_dead_letters_v1",
+    "replay_job_tasks_v1",
+    "drop_dead_letters_v1",
     "remove_schedules_v1",
     "switch_schedules_v1",
 }

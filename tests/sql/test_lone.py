@@ -97,7 +97,14 @@ def test_what_a_rescue_fails_is_told(calls: Calls, open_worker: OpenWorker) -> N
     other = open_worker(queues=["q"])
     assert other.claim() == []
     assert other.last["failed"] == [
-        {"job_id": job_id, "task_number": 0, "queue": "q", "task_type": "count", "attempt": 1}
+        {
+            "job_id": job_id,
+            "task_number": 0,
+            "queue": "q",
+            "task_type": "count",
+            "attempt": 1,
+            "error_type": "LeaseLost",
+        }
     ]
 
 

@@ -12,13 +12,16 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from supaqueue.devstack import Stack
-from tests.sql.calls import Calls, Row, Worker, endings, expire, new_job
+from tests.sql.calls import Calls, Row, Worker, endings, expire, new_job, pass_deadline
 from tests.sql.large import fill
 from tests.sql.plans import OURS, blocks, explained, scans
 
 QUEUE = "large"
 ROWS = 50
 """Jobs or tasks in each call."""
+
+LONG = 3600
+"""Seconds of each lease: on a slow machine none runs out that was not meant to."""
 
 WARM_UP = 7
 """Calls before one is looked at: from the sixth on, a session may keep one plan for all arguments."""
@@ -44,7 +47,12 @@ class Session:
         return cls(Calls(connection), Worker(connection, queues=[QUEUE]))
 
     def held(self) -> list[Row]:
-        return self.worker.claim(ROWS)
+        return self.worker.claim(ROWS, lease_seconds=LONG)
+
+    def dead(self, count: int) -> list[Row]:
+        calls, worker = self.calls, Worker(self.calls.connection, queues=["dead"])
+        calls.enqueue_new("dead", count)
+        return worker.fail(count)
 
     def leases(self) -> int:
         return int(self.calls.value("select count(*) from job_tasks where lease_expires_at is not null"))
@@ -55,7 +63,7 @@ class Session:
         repeated = [new_job(QUEUE) for _ in range(ROWS // 2)]
         calls.enqueue(*repeated)
         request_id = str(uuid4())
-        claimed = worker.claim(ROWS, request_id=request_id)
+        claimed = worker.claim(ROWS, request_id=request_id, lease_seconds=LONG)
         lost, kept, cancelled = self.held(), self.held(), self.held()
         expire(calls.connection, lost)
         worker.look_again_for_expired()
@@ -63,22 +71,34 @@ class Session:
         calls.connection.execute(
             "update job_tasks set run_at = clock_timestamp() where job_id = any(%s)", [due]
         )
+        late = calls.enqueue_new(QUEUE, ROWS, deadline_seconds=600)
+        pass_deadline(calls.connection, late)
+        worker.look_again_for_deadlines()
         waiting = calls.enqueue_new(QUEUE, ROWS)
+        dead = self.dead(3 * ROWS)
+        replayed, dropped = dead[:ROWS], dead[ROWS : 2 * ROWS]
         first = Worker(calls.connection, queues=[QUEUE, "empty"])
         thirds = [claimed[:10], claimed[10:20], claimed[20:30], claimed[30:40], claimed[40:]]
         outcomes = ["done", "retry", "snooze", "fail", "not_started"]
         ends = [e for tasks, outcome in zip(thirds, outcomes, strict=True) for e in endings(tasks, outcome)]
         return {
             "enqueue": lambda: calls.enqueue(*(new_job(QUEUE) for _ in range(ROWS // 2)), *repeated),
-            "claim": lambda: worker.claim(ROWS),
-            "first claim": lambda: first.claim(ROWS),
-            "repeated claim": lambda: worker.claim(ROWS, request_id=request_id),
-            "heartbeat": lambda: worker.heartbeat(kept, started=kept, worker_id=worker.worker_id),
+            "claim": lambda: worker.claim(ROWS, lease_seconds=LONG),
+            "first claim": lambda: first.claim(ROWS, lease_seconds=LONG),
+            "repeated claim": lambda: worker.claim(ROWS, request_id=request_id, lease_seconds=LONG),
+            "heartbeat": lambda: worker.heartbeat(kept, kept, LONG, worker.worker_id),
             "finish": lambda: worker.finish(ends, worker_id=worker.worker_id),
             "repeated finish": lambda: worker.finish(ends, worker_id=worker.worker_id),
             "cancel": lambda: calls.cancel(*waiting[:25], *(task["job_id"] for task in cancelled[:25])),
             "abandon": lambda: calls.abandon(*waiting[25:], *(task["job_id"] for task in cancelled[25:])),
             "get": lambda: calls.get(*waiting, with_attempts=True),
+            "list dead letters": lambda: calls.list_dead_letters(page_size=ROWS, queue="dead"),
+            "replay": lambda: calls.replay(*replayed),
+            "repeated replay": lambda: calls.replay(*replayed),
+            "drop": lambda: calls.drop(*dropped),
+            "repeated drop": lambda: calls.drop(*dropped),
+            "pause": lambda: calls.pause("elsewhere", seconds=60),
+            "resume": lambda: calls.resume("elsewhere"),
         }
 
     def warm_up(self) -> None:

@@ -46,6 +46,19 @@ SCHEDULE = {
     "job": {"queue": "q", "task_type": "t", "payload": {"token": SECRET}},
 }
 TICKS = {"schedule_name": "nightly", "version": 1, "ticks": [], "through": "2026-01-01T00:00:00Z"}
+PAUSE = {
+    "request_id": str(uuid4()),
+    "queues": ["q"],
+    "pause_seconds": None,
+    "reason": None,
+    "changed_by": None,
+}
+RESUME = {"request_id": str(uuid4()), "queues": ["q"], "changed_by": None}
+TYPES: dict[str, Any] = {
+    "request_id": str(uuid4()),
+    "task_types": [{"task_type": "t", "max_attempts": 5}],
+    "changed_by": None,
+}
 GET = {"with_payload": False, "with_attempts": False}
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -63,8 +76,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "read_jobs_to_archive_v1": TO_ARCHIVE,
     "delete_archived_jobs_v1": FILED,
     "declare_schedules_v1": {"schedules": [SCHEDULE]},
+    "drop_dead_letters_v1": {"tasks": [LEASE]},
+    "list_dead_letters_v1": LIST,
     "list_schedules_v1": {"with_payload": False},
+    "pause_queues_v1": PAUSE,
     "remove_schedules_v1": {"schedules": []},
+    "replay_job_tasks_v1": {"tasks": [LEASE]},
+    "resume_queues_v1": RESUME,
+    "set_task_types_v1": TYPES,
     "switch_schedules_v1": {"schedules": []},
     "tick_schedules_v1": {"schedules": [TICKS]},
 }
@@ -117,7 +136,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("enqueue_jobs_v1", job_with(max_attempts=0), "SQ003", "jobs[1].max_attempts"),
     ("enqueue_jobs_v1", job_with(max_attempts=1.5), "SQ003", "jobs[1].max_attempts"),
     ("enqueue_jobs_v1", job_with(max_attempts=10**12), "SQ003", "jobs[1].max_attempts"),
-    ("enqueue_jobs_v1", job_with(retry_delay_seconds=2592001), "SQ003", "jobs[1].retry_delay_seconds"),
     ("enqueue_jobs_v1", job_with(tags="red"), "SQ003", "jobs[1].tags"),
     ("enqueue_jobs_v1", job_with(tags=[1]), "SQ003", "jobs[1].tags"),
     ("enqueue_jobs_v1", job_with(tags=[None]), "SQ003", "jobs[1].tags"),
@@ -158,7 +176,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     (
         "heartbeat_job_tasks_v1",
         HEARTBEAT | {"tasks": [LEASE | {"progress": 1}]},
-        "SQ002",
+        "SQ003",
         "tasks[0].progress",
     ),
     ("heartbeat_job_tasks_v1", HEARTBEAT | {"lease_seconds": None}, "SQ003", "lease_seconds"),
@@ -275,21 +293,37 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 def everything(calls: Calls) -> list[Any]:
-    tables = ("jobs", "job_tasks", "job_task_attempts", "job_claims", "job_workers")
-    tables += ("job_prunings", "job_archives", "job_schedules")
+    tables = (
+        "jobs",
+        "job_tasks",
+        "job_task_attempts",
+        "job_claims",
+        "job_workers",
+        "job_task_types",
+        "job_queues",
+        "job_changes",
+        "job_prunings",
+        "job_archives",
+        "job_schedules",
+    )
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 
 
 def test_what_is_refused_changes_nothing_and_echoes_nothing(calls: Calls) -> None:
-    for function, arguments, sqlstate, place in REFUSED:
-        with pytest.raises(psycopg.Error) as raised:
-            calls.call(function, **arguments)
-        text = f"{raised.value} {raised.value.diag.message_detail} {raised.value.diag.message_hint}"
-        assert (raised.value.sqlstate, function) == (sqlstate, function), (arguments, text)
-        message = raised.value.diag.message_primary or ""
-        assert message.startswith(f"{place}: "), (arguments, message)
-        assert SECRET not in text, (function, arguments)
+    for row in REFUSED:
+        check_refusal(calls, *row)
     assert not any(everything(calls))
+
+
+def check_refusal(calls: Calls, function: str, arguments: dict[str, Any], sqlstate: str, place: str) -> None:
+    """Make a call that is to be refused so, with a message that begins with the place."""
+    with pytest.raises(psycopg.Error) as raised:
+        calls.call(function, **arguments)
+    text = f"{raised.value} {raised.value.diag.message_detail} {raised.value.diag.message_hint}"
+    assert (raised.value.sqlstate, function) == (sqlstate, function), (arguments, text)
+    message = raised.value.diag.message_primary or ""
+    assert message.startswith(f"{place}: "), (arguments, message)
+    assert SECRET not in text, (function, arguments)
 
 
 @pytest.mark.parametrize("version", [None, 0, 2, -1])

@@ -10,17 +10,27 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from supaqueue.backoff import Backoff
 from supaqueue.contract import (
     ALL_CALLS,
     CONTRACT_VERSION,
     Call,
     CancelJobs,
+    ClaimJobTasks,
     ContractVersion,
+    DeadLetterFilter,
     FinishedTask,
     GetJobs,
+    HeartbeatJobTasks,
     JobFilter,
     Json,
+    PauseQueues,
+    Progress,
+    ResumeQueues,
+    SetTaskTypes,
     TaskError,
+    TaskRef,
+    TaskTypeOptions,
 )
 from supaqueue.errors import InvalidInput, PayloadMismatch
 from supaqueue.job import Job
@@ -149,3 +159,63 @@ def test_a_result_as_a_model() -> None:
         read(job_row()).result_as(Number)
     assert raised.value.field == "result.total"
     assert "s3cr3t" not in str(raised.value)
+
+
+def test_progress_leaves_out_what_is_unchanged_and_writes_none() -> None:
+    assert Progress(3).row() == {"number": 3}
+    assert Progress(3, percent=None, checkpoint=None).row() == {
+        "number": 3,
+        "percent": None,
+        "checkpoint": None,
+    }
+    row = FinishedTask(REF, "done", progress=Progress(4, message="m")).row()
+    assert row["progress"] == {"number": 4, "message": "m"}
+
+
+def test_a_heartbeat_brings_progress_of_its_own_tasks_alone() -> None:
+    other = TaskRef(new_job_id(), 0, 1)
+    call = HeartbeatJobTasks("w", (REF, other), (), 30.0, {REF: Progress(1, percent=1.0)})
+    rows = call.arguments()["tasks"]
+    assert rows == [REF.row() | {"progress": {"number": 1, "percent": 1.0}}, other.row()]
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"queue": ""}, "queue"),
+        ({"error_type": "a\0"}, "error_type"),
+        ({"failed_before": datetime(2026, 1, 1)}, "failed_before"),
+    ],
+)
+def test_filters_of_dead_letters_are_checked(options: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        DeadLetterFilter(**options)
+    assert raised.value.field == field
+
+
+def test_what_a_task_type_leaves_open_is_left_out() -> None:
+    assert TaskTypeOptions("t", timeout_seconds=5.0).row() == {"task_type": "t", "timeout_seconds": 5.0}
+    assert TaskTypeOptions("t", backoff=Backoff.fixed(5)).row()["retry_jitter"] is False
+
+
+def test_each_operators_call_is_a_request_of_its_own() -> None:
+    assert PauseQueues(("q",)).request_id != PauseQueues(("q",)).request_id
+    assert ResumeQueues(("q",)).request_id != ResumeQueues(("q",)).request_id
+    assert SetTaskTypes(()).request_id != SetTaskTypes(()).request_id
+
+
+def test_an_old_answer_to_a_claim_is_understood() -> None:
+    """One of a database from before time limits and pauses; and one that knows more than this version."""
+    call = ClaimJobTasks("r", "w", ("q",), ("t",), 5, 0, 30.0, {})
+    task: dict[str, Json] = REF.row() | {
+        "queue": "q",
+        "task_type": "t",
+        "payload": 1,
+        "attempt": 1,
+        "max_attempts": 5,
+        "waited_seconds": 0.1,
+    }
+    body: dict[str, Json] = {"tasks": [task], "marks": {}, "more": False, "wait_seconds": None}
+    claimed = call.parse(body)
+    assert (claimed.tasks[0].timeout_seconds, claimed.paused) == (None, ())
+    assert call.parse(body | {"added_later": 1, "tasks": [task | {"added_later": 1}]}) == claimed

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from supaqueue.backoff import Backoff
 from supaqueue.contract import NewJob
 from supaqueue.errors import InvalidInput
 from supaqueue.job_id import job_id_from_key, new_job_id
 
 NAIVE = datetime(2026, 1, 1)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,16 @@ NAIVE = datetime(2026, 1, 1)
         ({"delay": "5"}, "delay"),
         ({"delay": True}, "delay"),
         ({"backoff": timedelta(days=31)}, "backoff"),
+        ({"backoff": "5"}, "backoff"),
+        ({"backoff": -1}, "backoff"),
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": timedelta(days=31)}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": True}, "timeout"),
+        ({"deadline": 0}, "deadline"),
+        ({"deadline": "tomorrow"}, "deadline"),
+        ({"deadline": NAIVE}, "deadline"),
+        ({"deadline": MOMENT, "run_at": MOMENT}, "deadline"),
         ({"max_attempts": 0}, "max_attempts"),
         ({"max_attempts": 1001}, "max_attempts"),
         ({"max_attempts": 2.0}, "max_attempts"),
@@ -51,9 +63,7 @@ def test_refused_by_field(options: dict[str, Any], field: str) -> None:
     assert raised.value.field == field
 
 
-@pytest.mark.parametrize(
-    "option", ["priority", "timeout", "deadline", "order_key", "tenant", "unique", "depends_on"]
-)
+@pytest.mark.parametrize("option", ["priority", "order_key", "tenant", "unique", "depends_on"])
 def test_options_of_later_versions_are_refused_by_name(option: str) -> None:
     with pytest.raises(TypeError, match=option):
         NewJob("a", **{option: 1})  # type: ignore[arg-type]
@@ -92,6 +102,29 @@ def test_alike_jobs_are_written_alike() -> None:
     assert one.row() == same.row()
     assert one.row()["run_at"] == "2026-05-01T10:00:00+00:00"
     assert one.row()["retry_delay_seconds"] == 60.0
+
+
+def test_a_backoff_is_written_in_full() -> None:
+    assert (
+        NewJob("a", backoff=Backoff(2, 3, 60, jitter=False)).row().items()
+        >= {
+            "retry_delay_seconds": 2.0,
+            "retry_factor": 3.0,
+            "retry_max_delay_seconds": 60.0,
+            "retry_jitter": False,
+        }.items()
+    )
+    assert NewJob("a", backoff=7).backoff == Backoff.fixed(7)
+
+
+def test_limits_in_seconds_or_as_a_timedelta_or_moment() -> None:
+    row = NewJob("a", timeout=timedelta(minutes=1), deadline=timedelta(hours=1)).row()
+    assert (row["timeout_seconds"], row["deadline_seconds"]) == (60.0, 3600.0)
+    row = NewJob("a", deadline=MOMENT, run_at=MOMENT - timedelta(seconds=1)).row()
+    assert row["deadline_at"] == "2026-01-01T00:00:00+00:00"
+    assert "deadline_seconds" not in row
+    mapped = NewJob.from_mapping({"task_type": "a", "timeout": 5, "deadline": 9, "backoff": 1})
+    assert (mapped.timeout_seconds, mapped.deadline_seconds, mapped.backoff) == (5.0, 9.0, Backoff.fixed(1))
 
 
 def test_an_id_is_there_from_the_start() -> None:
