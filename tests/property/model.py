@@ -170,6 +170,8 @@ class JobModel:
         if self.status in ("pending", "cancelled") and not self.ever_started and not self.dropped:
             self.cancel_requested |= self.status == "pending"
             self.status, self.abandoned = "cancelled", True
+        if self.status == "failed" and not self.ever_started:
+            self.status, self.dropped = "cancelled", True  # its deadline passed before any lease
         if self.dropped:
             return "abandoned"
         return "cancelled" if self.abandoned else "started"

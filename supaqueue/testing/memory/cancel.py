@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from supaqueue.testing.memory.burial import bury
 from supaqueue.testing.memory.checks import check_call, read_job_ids
 from supaqueue.testing.memory.settle import settle
 from supaqueue.testing.memory.tables import WAITING, JobRow, Row, Tables
@@ -23,10 +24,14 @@ def abandon_jobs_v1(tables: Tables, job_ids: Any, contract_version: Any) -> list
     check_call(contract_version)
     ids = read_job_ids(job_ids)
     jobs = [_found_or_buried(tables, job_id) for job_id in ids]
-    unstarted = [job for job in jobs if job.status in ("pending", "cancelled") and not _ever_started(job)]
-    for job in unstarted:
+    unstarted = [job for job in jobs if not _ever_started(job)]
+    waiting = [job for job in unstarted if job.status in ("pending", "cancelled")]
+    for job in waiting:
         job.abandoned_at = job.abandoned_at or tables.now
-    _cancel(tables, unstarted)
+    _cancel(tables, waiting)
+    for expired in unstarted:
+        if expired.status == "failed":
+            bury(tables, expired)
     return [{"job_id": job.job_id, "answer": _abandoned(job)} for job in jobs]
 
 

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from supaqueue.testing.memory.burial import bury
 from supaqueue.testing.memory.checks import (
     LEASE,
     LONGEST_DELAY_SECONDS,
@@ -21,7 +22,7 @@ from supaqueue.testing.memory.leases import LONE_LEASES
 from supaqueue.testing.memory.moment import is_moment, read_moment, written
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.settle import settle
-from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow, named
+from supaqueue.testing.memory.tables import Row, Tables, TaskRow, named
 
 _FILTER = {
     "job_id": "a UUID",
@@ -75,7 +76,7 @@ def drop_dead_letters_v1(tables: Tables, tasks: Any, contract_version: Any) -> l
     for row in tasks:
         task = tables.task(row)
         if task and _failed_under(task, row) and tables.jobs[task.job_id].finished_at:
-            _bury(tables, tables.jobs[task.job_id])
+            bury(tables, tables.jobs[task.job_id])
     return [named(row) | {"answer": _dropped(tables, row)} for row in tasks]
 
 
@@ -160,12 +161,6 @@ def _replayed(task: TaskRow | None, row: Row) -> str:
         return "unknown"
     before = task.replayed_lease_token
     return "replayed" if before is not None and before >= row["lease_token"] else "not_failed"
-
-
-def _bury(tables: Tables, job: JobRow) -> None:
-    """Leave a tombstone: nothing of what was asked for, and of how it went."""
-    job.tasks, job.content, job.tags, job.abandoned_at = [], None, [], tables.now
-    settle(job, tables.now)
 
 
 def _dropped(tables: Tables, row: Row) -> str:
