@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -57,27 +55,22 @@ def worker(
     telemetry = Telemetry(configured_hooks(os.environ))
     settings = Settings.load()
     handlers = load_registry(registry)
-    running = Worker(
-        handlers,
-        settings,
-        queues=queue,
-        concurrency=concurrency,
-        lease_seconds=lease_seconds,
-        grace_seconds=grace_seconds,
-        telemetry=telemetry,
-    )
-    with _scheduling(handlers, settings, telemetry) if scheduler else nullcontext():
+    with RestTransport(settings) as transport:
+        running = Worker(
+            handlers,
+            settings,
+            queues=queue,
+            concurrency=concurrency,
+            lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
+            telemetry=telemetry,
+            companions=[Scheduler(transport, telemetry=telemetry)] if scheduler else [],
+        )
+        if scheduler:
+            declared = handlers.schedules.values()
+            declare_schedules(transport, declared, max_json_bytes=settings.max_json_bytes)
         code = run_worker(running)
     sys.exit(code)
-
-
-@contextmanager
-def _scheduling(registry: Registry, settings: Settings, telemetry: Telemetry) -> Iterator[None]:
-    with RestTransport(settings) as transport:
-        declared = registry.schedules.values()
-        declare_schedules(transport, declared, max_json_bytes=settings.max_json_bytes)
-        with Scheduler(transport, telemetry=telemetry):
-            yield
 
 
 def load_registry(path: str) -> Registry:

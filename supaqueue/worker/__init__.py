@@ -2,6 +2,6 @@
 
 from supaqueue.worker.context import Context
 from supaqueue.worker.registry import Registry
-from supaqueue.worker.worker import Worker
+from supaqueue.worker.worker import Companion, Worker
 
-__all__ = ["Context", "Registry", "Worker"]
+__all__ = ["Companion", "Context", "Registry", "Worker"]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from typing import Protocol
 
 from supaqueue.contract import FinishAnswer, HeartbeatAnswer, RegisterWorker, RescuedToFail, SetTaskTypes
 from supaqueue.errors import CallError, ConfigurationError
@@ -35,6 +36,16 @@ HEARTBEAT_SECONDS = 15.0
 """The longest pause between heartbeats: they also say that the worker is alive, and bring what to cancel."""
 
 
+class Companion(Protocol):
+    """Runs beside a worker, in a thread of its own: from when the worker is registered until it leaves."""
+
+    def start(self) -> None:
+        """Begin, and return at once."""
+
+    def stop(self) -> None:
+        """End soon, and return when it has or a moment has passed."""
+
+
 class Worker:
     """Runs the tasks of some queues with the handlers of a registry.
 
@@ -46,6 +57,7 @@ class Worker:
         lease_seconds: a task whose worker was not heard of for so long is given to another one.
         grace_seconds: how long running handlers may go on after `stop`.
         stall_seconds: past this the job that blocks the event loop is named and its lease not renewed.
+        companions: what runs beside it, for example a scheduler of recurring jobs.
 
     Raises:
         ConfigurationError: if no handler or no queue is given, or a number makes no sense.
@@ -64,6 +76,7 @@ class Worker:
         polling: Polling | None = None,
         telemetry: Telemetry | None = None,
         worker_id: str | None = None,
+        companions: Sequence[Companion] = (),
     ) -> None:
         _check(registry, queues, concurrency, lease_seconds)
         self.registry = registry
@@ -74,6 +87,7 @@ class Worker:
         self.grace_seconds = grace_seconds
         self.stall_seconds = stall_seconds if stall_seconds is not None else max(1.0, lease_seconds / 3)
         self.polling = polling or Polling()
+        self.companions = tuple(companions)
         self.telemetry = telemetry or Telemetry()
         self.worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._leases = Leases()
@@ -103,8 +117,12 @@ class Worker:
             await transport.send(self._registration(stopped=False))
             if self.registry.options:
                 await transport.send(SetTaskTypes(self.registry.options, changed_by=self.worker_id))
+            for companion in self.companions:
+                companion.start()
             return await self._work(transport, beats)
         finally:
+            for companion in self.companions:
+                await asyncio.to_thread(companion.stop)
             beats.close()
             await transport.aclose()
             self._threads.shutdown(wait=False, cancel_futures=True)
