@@ -343,7 +343,7 @@ def drop(story: Story) -> Call[Any]:
 def pause(story: Story) -> Call[Any]:
     """A queue with work in it, and one that was paused before."""
     story.enqueued(2)
-    story.transport.send(PauseQueues((story.other_queue,), reason="before"))
+    story.transport.send(PauseQueues((story.other_queue,), 600.0, reason="before"))
     return PauseQueues((story.queue, story.other_queue), reason="now", changed_by=story.worker)
 
 

@@ -129,7 +129,13 @@ class Calls:
         return answers(self.call("drop_dead_letters_v1", tasks=list(tasks)))
 
     def pause(self, *queues: str, seconds: float | None = None, **options: Any) -> list[Row]:
-        arguments = {"request_id": str(uuid4()), "pause_seconds": seconds, "reason": None, "changed_by": None}
+        arguments = {
+            "request_id": str(uuid4()),
+            "pause_seconds": seconds,
+            "paused_until": None,
+            "reason": None,
+            "changed_by": None,
+        }
         return list(self.call("pause_queues_v1", queues=list(queues), **arguments | options))
 
     def resume(self, *queues: str, **options: Any) -> list[Row]:

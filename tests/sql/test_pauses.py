@@ -53,6 +53,16 @@ def test_a_pause_until_a_time_ends_by_itself(calls: Calls, worker: Worker, queue
     assert worker.last["paused"] == []
 
 
+def test_a_pause_until_a_moment(calls: Calls, worker: Worker, queue_name: str) -> None:
+    calls.enqueue_new(queue_name)
+    [pause] = calls.pause(queue_name, paused_until="2100-01-01T00:00:00Z")
+    assert (pause["paused"], pause["paused_until"]) == (True, "2100-01-01T00:00:00+00:00")
+    assert worker.claim() == []
+    [pause] = calls.pause(queue_name, paused_until="2001-01-01T00:00:00Z")
+    assert pause["paused"] is False
+    assert len(worker.claim()) == 1
+
+
 def test_the_last_pause_counts(calls: Calls, queue_name: str) -> None:
     calls.pause(queue_name, reason="for good")
     [pause] = calls.pause(queue_name, seconds=600, changed_by="ada")

@@ -50,6 +50,7 @@ PAUSE = {
     "request_id": str(uuid4()),
     "queues": ["q"],
     "pause_seconds": None,
+    "paused_until": None,
     "reason": None,
     "changed_by": None,
 }

@@ -138,6 +138,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("pause_queues_v1", PAUSE | {"pause_seconds": 0}, "SQ003", "pause_seconds"),
     ("pause_queues_v1", PAUSE | {"pause_seconds": 1e11}, "SQ003", "pause_seconds"),
     ("pause_queues_v1", PAUSE | {"pause_seconds": float("nan")}, "SQ003", "pause_seconds"),
+    ("pause_queues_v1", PAUSE | {"pause_seconds": 1, "paused_until": MOMENT}, "SQ003", "paused_until"),
     ("pause_queues_v1", PAUSE | {"reason": "x" * 1001}, "SQ003", "reason"),
     ("pause_queues_v1", PAUSE | {"changed_by": "x" * 201}, "SQ003", "changed_by"),
     ("resume_queues_v1", RESUME | {"request_id": None}, "SQ003", "request_id"),

@@ -76,7 +76,7 @@ EXAMPLES: tuple[Call[Any], ...] = (
     RegisterWorker("w", ("q",), ("t",), 4, "host", 7, "0.1"),
     DropDeadLetters((REF,)),
     ListDeadLetters(DeadLetterFilter(parked=False, failed_after=datetime(2026, 1, 1, tzinfo=UTC))),
-    PauseQueues(("q",), 60.0, "deploy", "ada"),
+    PauseQueues(("q",), paused_until=datetime(2030, 1, 1, tzinfo=UTC), reason="deploy", changed_by="ada"),
     ReplayJobTasks((Replay(REF, 1.5),)),
     ResumeQueues(("q",), "ada"),
     SetTaskTypes((TaskTypeOptions("t", 3, Backoff(), 10.0, 60.0),), "ada"),
