@@ -97,6 +97,22 @@ def test_a_deadline_that_passes_between_the_look_and_the_lock_counts(calls: Call
     assert calls.status(late) == "pending"
 
 
+def test_what_changed_between_the_look_and_the_lock_is_left_alone(
+    calls: Calls, worker: Worker, queue_name: str
+) -> None:
+    """The look saw each of them waiting and late; meanwhile others leased, ended or replayed all but one."""
+    job_ids = calls.enqueue_new(queue_name, 4, deadline_seconds=60)
+    leased, ended = worker.claim(2)
+    worker.finish(endings([ended], "done"))
+    pass_deadline(calls.connection, job_ids[:3])
+    query = """select jsonb_path_query_array(failed, '$[*].job_id')
+               from supaqueue_fail_late_job_tasks(%s::uuid[], '{0,0,0,0}')"""
+    assert calls.value(query, [job_ids]) == [job_ids[2]]
+    statuses = ["processing", "completed", "failed", "pending"]
+    assert [calls.status(job_id) for job_id in job_ids] == statuses
+    worker.finish(endings([leased], "done"))
+
+
 def test_what_is_late_at_the_front_holds_up_nothing(calls: Calls, worker: Worker, queue_name: str) -> None:
     late = calls.enqueue_new(queue_name, 5, deadline_seconds=60, payload="x" * 1_000_000)
     good = calls.enqueue_new(queue_name, 3)
