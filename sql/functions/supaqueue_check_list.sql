@@ -16,7 +16,7 @@ begin
     end loop;
     if page_size between 1 and 1000 is not true then
         expected := 'page_size: expected 1 to 1000';
-    elsif page !~ ' [0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' or not supaqueue_is_moment(split_part(page, ' ', 1)) then
+    elsif page !~ '^[^ ]+ [0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' or not supaqueue_is_moment(split_part(page, ' ', 1)) then
         expected := 'page: expected next_page of the last answer, or null';
     elsif filter ->> 'status' not in ('pending', 'processing', 'completed', 'failed', 'cancelled', 'mirrored') then
         expected := 'filter.status: expected pending, processing, completed, failed, cancelled or mirrored';
