@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, Unpack
 
 from supaqueue.answer import DropAnswer, ReplayAnswer
 from supaqueue.client import paging
 from supaqueue.contract import (
     Call,
     DeadLetterFilter,
+    DeadLetterOptions,
     DeadLetterPage,
     DropDeadLetters,
     Replay,
@@ -40,38 +40,19 @@ class DeadLetters:
     def __init__(self, send: _Send) -> None:
         self._send = send
 
-    def list(
-        self,
-        *,
-        job_id: str | None = None,
-        queue: str | None = None,
-        task_type: str | None = None,
-        error_type: str | None = None,
-        parked: bool | None = None,
-        failed_after: datetime | None = None,
-        failed_before: datetime | None = None,
-        limit: int | None = None,
-    ) -> Iterator[DeadLetter]:
+    def list(self, *, limit: int | None = None, **options: Unpack[DeadLetterOptions]) -> Iterator[DeadLetter]:
         """Return dead letters, the latest first; pages are read as the iterator gets to them.
 
         Args:
-            error_type: what its last attempt ended with, for example `ValueError`, `TimedOut`,
-                `DeadlineExceeded` or `LeaseLost`.
-            parked: only those whose payload does not fit its handler (True), or none of them (False).
+            limit: how many at most.
+            options: `job_id`, `queue`, `task_type`; `error_type`, what the last attempt ended with, like
+                `ValueError`, `TimedOut`, `DeadlineExceeded` or `LeaseLost`; `parked`, only those whose
+                payload does not fit (True) or none of them (False); `failed_after`, `failed_before`.
 
         Raises:
             InvalidInput: naming the argument.
         """
-        filter = DeadLetterFilter(
-            job_id=job_id,
-            queue=queue,
-            task_type=task_type,
-            error_type=error_type,
-            parked=parked,
-            failed_after=failed_after,
-            failed_before=failed_before,
-        )
-        return self._walk(paging.dead_letters(filter, limit))
+        return self._walk(paging.dead_letters(DeadLetterFilter(**options), limit))
 
     def replay(
         self, dead_letters: Iterable[DeadLetter], *, per_second: float | None = None
@@ -111,37 +92,20 @@ class AsyncDeadLetters:
         self._send = send
 
     def list(
-        self,
-        *,
-        job_id: str | None = None,
-        queue: str | None = None,
-        task_type: str | None = None,
-        error_type: str | None = None,
-        parked: bool | None = None,
-        failed_after: datetime | None = None,
-        failed_before: datetime | None = None,
-        limit: int | None = None,
+        self, *, limit: int | None = None, **options: Unpack[DeadLetterOptions]
     ) -> AsyncIterator[DeadLetter]:
         """Return dead letters, the latest first; pages are read as the iterator gets to them.
 
         Args:
-            error_type: what its last attempt ended with, for example `ValueError`, `TimedOut`,
-                `DeadlineExceeded` or `LeaseLost`.
-            parked: only those whose payload does not fit its handler (True), or none of them (False).
+            limit: how many at most.
+            options: `job_id`, `queue`, `task_type`; `error_type`, what the last attempt ended with, like
+                `ValueError`, `TimedOut`, `DeadlineExceeded` or `LeaseLost`; `parked`, only those whose
+                payload does not fit (True) or none of them (False); `failed_after`, `failed_before`.
 
         Raises:
             InvalidInput: naming the argument.
         """
-        filter = DeadLetterFilter(
-            job_id=job_id,
-            queue=queue,
-            task_type=task_type,
-            error_type=error_type,
-            parked=parked,
-            failed_after=failed_after,
-            failed_before=failed_before,
-        )
-        return self._walk(paging.dead_letters(filter, limit))
+        return self._walk(paging.dead_letters(DeadLetterFilter(**options), limit))
 
     async def replay(
         self, dead_letters: Iterable[DeadLetter], *, per_second: float | None = None

@@ -13,6 +13,7 @@ from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
 from supaqueue.contract.dead_letters import (
     DeadLetterFilter,
+    DeadLetterOptions,
     DeadLetterPage,
     DropDeadLetters,
     ListDeadLetters,
@@ -99,6 +100,7 @@ __all__ = [
     "ContractVersion",
     "CountJobs",
     "DeadLetterFilter",
+    "DeadLetterOptions",
     "DeadLetterPage",
     "DeclareSchedules",
     "DeleteArchivedJobs",

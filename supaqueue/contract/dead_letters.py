@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 from pydantic import TypeAdapter
 
@@ -15,6 +15,18 @@ from supaqueue.contract.moment import check_time
 from supaqueue.contract.task import TaskRef
 from supaqueue.job import DeadLetter
 from supaqueue.job_id import check_job_id
+
+
+class DeadLetterOptions(TypedDict, total=False):
+    """The arguments of `DeadLetterFilter`, for whoever passes them on."""
+
+    job_id: str | None
+    queue: str | None
+    task_type: str | None
+    error_type: str | None
+    parked: bool | None
+    failed_after: datetime | None
+    failed_before: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
