@@ -107,8 +107,10 @@ class JobModel:
         """End the lease if nobody renewed it; answer whether that was the end of the task."""
         if not self.leased or self.lease_until > now:
             return False
-        started, timeout = self.started_at, self.timeout
-        timed_out = started is not None and timeout is not None and started + timeout < now
+        limits = [self.deadline]
+        if self.started_at is not None and self.timeout is not None:
+            limits.append(self.started_at + self.timeout)
+        timed_out = self.started_at is not None and any(end is not None and end < now for end in limits)
         error_type = "TimedOut" if timed_out else "LeaseLost"
         return self.end_lease("lease_lost", now, error_type=error_type) == "failed"
 
