@@ -49,6 +49,9 @@ STEPS = (3_100.0, 7_100.0, 15_300.0)
 LEASE, DELAY, TIMEOUT, DEADLINE, PAUSE = 6_000.0, 10_000.0, 4_000.0, 21_000.0, 9_000.0
 
 WORKERS = ("worker-0", "worker-1")
+LEASES_BEFORE = st.sampled_from([0, 0, 0, 1])
+"""Most calls name the lease that a worker got; some one before it, which was another's or its own."""
+
 OUTCOMES = ("done", "retry", "snooze", "cancel", "fail", "park", "not_started")
 
 
@@ -58,6 +61,10 @@ class Held:
 
     task: ClaimedTask
     worker_id: str
+
+    def ref(self, older: int) -> TaskRef:
+        """What names the task under that lease, or under one before it."""
+        return replace(self.task.ref, lease_token=self.task.lease_token - older)
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -176,18 +183,18 @@ class QueueMachine(RuleBasedStateMachine):
         again = self.send(replace(call, want=4))
         assert sorted(t.ref.job_id for t in again.tasks) == sorted(ref.job_id for ref in held)
 
-    @rule(held=tasks, starts=st.booleans(), worker=st.sampled_from(WORKERS))
-    def heartbeat(self, held: Held, starts: bool, worker: str) -> None:
-        model, ref = self.models[held.task.job_id], held.task.ref
+    @rule(held=tasks, starts=st.booleans(), worker=st.sampled_from(WORKERS), older=LEASES_BEFORE)
+    def heartbeat(self, held: Held, starts: bool, worker: str, older: int) -> None:
+        model, ref = self.models[held.task.job_id], held.ref(older)
         if starts:
             model.start(ref.lease_token, worker, self.now)
         expected = model.heartbeat(ref.lease_token, worker, self.now, LEASE)
         answers = self.send(HeartbeatJobTasks(worker, (ref,), (ref,) if starts else (), LEASE))
         assert [answer.answer for answer in answers] == [expected]
 
-    @rule(held=tasks, number=st.integers(1, 5), checkpoint=st.integers())
-    def progress(self, held: Held, number: int, checkpoint: int) -> None:
-        model, ref = self.models[held.task.job_id], held.task.ref
+    @rule(held=tasks, number=st.integers(1, 5), checkpoint=st.integers(), older=LEASES_BEFORE)
+    def progress(self, held: Held, number: int, checkpoint: int, older: int) -> None:
+        model, ref = self.models[held.task.job_id], held.ref(older)
         model.report(ref.lease_token, held.worker_id, number, checkpoint)
         expected = model.heartbeat(ref.lease_token, held.worker_id, self.now, LEASE)
         call = HeartbeatJobTasks(
@@ -201,11 +208,12 @@ class QueueMachine(RuleBasedStateMachine):
         outcome=st.sampled_from(OUTCOMES),
         after=st.sampled_from([None, 0.0, DELAY]),
         worker=st.sampled_from([None, None, None, *WORKERS]),
+        older=LEASES_BEFORE,
     )
-    def finish(self, held: Held, outcome: Any, after: float | None, worker: str | None) -> Any:
+    def finish(self, held: Held, outcome: Any, after: float | None, worker: str | None, older: int) -> Any:
         error = None if outcome == "done" else TaskError("Told", "by the handler")
         finished = FinishedTask(
-            held.task.ref, outcome, after_seconds=after, error=error, result={"by": outcome}
+            held.ref(older), outcome, after_seconds=after, error=error, result={"by": outcome}
         )
         call = FinishJobTasks(worker or held.worker_id, (finished,))
         self.check_finish(call)
