@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from supaqueue.devstack import Stack, postgres_binaries
 from supaqueue.maintain.migrate import Migrator
+from tests.databases import Databases
 
 MAJORS = (15, 18)
 
@@ -62,16 +62,17 @@ def own_stack(tmp_path: Path) -> Iterator[Stack]:
     stack.remove()
 
 
+@pytest.fixture(scope="session")
+def databases() -> Databases:
+    """Migrated databases, used by one test after the other."""
+    return Databases()
+
+
 @pytest.fixture
-def fresh_database(stack: Stack) -> Iterator[str]:
-    """The connection string of a migrated database that only this test uses."""
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template migrated owner postgres").format(sql.Identifier(name))
-        )
-        yield make_conninfo(stack.database_url, dbname=name)
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+def fresh_database(stack: Stack, databases: Databases) -> Iterator[str]:
+    """The connection string of an empty, migrated database that only this test uses."""
+    with databases.one(stack) as address:
+        yield address
 
 
 @pytest.fixture

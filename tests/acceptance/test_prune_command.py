@@ -90,7 +90,7 @@ def test_a_full_disk_is_one_clear_error_and_deletes_nothing(
         text=True,
         timeout=60,
         cwd=tmp_path,
-        env=environ,
+        env=environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # else it would leave truncated ones behind
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
     )
     assert_one_clear_error(done, "cannot write to archive/jobs-", "make room")

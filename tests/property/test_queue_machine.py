@@ -14,7 +14,10 @@ from tests.property.machine import QueueMachine
 from tests.property.worlds import MemoryWorld, RestWorld, World
 
 
-@pytest.fixture(params=["memory", "postgres15", "postgres18"])
+SLOW = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres15", marks=SLOW), "postgres18"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A queue of this test's own."""
     if request.param == "memory":
