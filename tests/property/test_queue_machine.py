@@ -13,7 +13,6 @@ from supaqueue.maintain.migrate import Migrator
 from tests.property.machine import QueueMachine
 from tests.property.worlds import MemoryWorld, RestWorld, World
 
-
 SLOW = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
