@@ -16,7 +16,7 @@ demo: $(VENV)/installed
 	@$(BIN)/supaqueue demo $(ARGS)
 
 test: $(VENV)/installed
-	$(BIN)/pytest -m 'not slow' $(ARGS)
+	$(BIN)/pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/installed
 	$(BIN)/pytest -m slow $(ARGS)
