@@ -29,8 +29,7 @@ begin
         select jsonb_build_object(
             'jobs', coalesce(jsonb_agg(supaqueue_job(job, false, false) order by created_at desc, job_id desc), '[]'),
             'next_page', case when count(*) = page_size
-                then (array_agg(to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || job_id::text
-                    order by created_at, job_id))[1] end)
+                then (array_agg(supaqueue_job_page(created_at, job_id) order by created_at, job_id))[1] end)
         from listed
     );
 end $$;
