@@ -9,10 +9,14 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class EnqueueAnswer:
-    """`created`; `exists`: stored before, alike; `conflict`: the id is taken by another job, or abandoned."""
+    """`created`; `exists`: stored before, alike; `conflict`: the id is taken by another job, or abandoned.
+
+    `owner` is the system that runs the job; only a cutover knows another than `supabase`.
+    """
 
     job_id: str
     answer: Literal["created", "exists", "conflict"]
+    owner: Literal["supabase", "legacy"] = "supabase"
 
 
 @dataclass(frozen=True, slots=True)

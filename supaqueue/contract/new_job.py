@@ -149,6 +149,41 @@ class NewJob:
         }
         return without_none(row)
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Return the job that `row` describes, as `row()` gave it."""
+        options = {name: value for name, value in row.items() if name in _OPTIONS}
+        for name in ("run_at", "deadline_at"):
+            if row.get(name) is not None:
+                options[name.removesuffix("_at") if name == "deadline_at" else name] = datetime.fromisoformat(
+                    row[name]
+                )
+        for name in ("delay", "timeout", "deadline"):
+            if row.get(f"{name}_seconds") is not None:
+                options[name] = row[f"{name}_seconds"]
+        if row.get("retry_delay_seconds") is not None:
+            options["backoff"] = Backoff(
+                row["retry_delay_seconds"],
+                row["retry_factor"],
+                row["retry_max_delay_seconds"],
+                row["retry_jitter"],
+            )
+        return cls(**options)
+
+    def options_given(self) -> tuple[str, ...]:
+        """Return the names of the options that were set, as the constructor has them."""
+        given = {
+            "queue": self.queue != "default",
+            "run_at": self.run_at is not None,
+            "delay": self.delay_seconds is not None,
+            "max_attempts": self.max_attempts is not None,
+            "backoff": self.backoff is not None,
+            "timeout": self.timeout_seconds is not None,
+            "deadline": self.deadline_at is not None or self.deadline_seconds is not None,
+            "tags": bool(self.tags),
+        }
+        return tuple(name for name, is_given in given.items() if is_given)
+
 
 def _settled_id(task_type: str, job_id: str | None, idempotency_key: str | None) -> str:
     if idempotency_key is None:

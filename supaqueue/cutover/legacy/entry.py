@@ -1,0 +1,65 @@
+"""What an old queue's index knows of one job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pydantic import SkipValidation
+
+from supaqueue.contract import Json, NewJob
+from supaqueue.cutover.stamp import Stamp
+
+Owner = Literal["supabase", "legacy"]
+EntryState = Literal["intent", "published", "parked", "closed"]
+"""intent: accepted, perhaps not in the broker yet; parked: an inert copy; closed: it never starts here."""
+ClosedAs = Literal["cancelled", "abandoned", "taken_over", "settled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is published: a job under its stamp. `due_at` is when it may run, by the index's clock."""
+
+    stamp: Stamp
+    job: NewJob
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a job ended, wherever it ran. `error` is `{"type", "message"}`."""
+
+    status: Literal["completed", "failed", "cancelled"]
+    result: SkipValidation[Json] = field(default=None, repr=False)
+    error: SkipValidation[Json] = field(default=None, repr=False)
+    attempts: int = 0
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One job in an index. Times are aware, and the index's.
+
+    Attributes:
+        job: what was asked for; None for a tombstone: the id was abandoned before it came.
+        epoch: under which it may run here, if it may.
+        runner: who holds the run marker, until `runs_until`.
+        starts: how often a guard let its handler begin.
+        ending: how it ended, here or (of a parked copy) at its owner's.
+    """
+
+    job_id: str
+    job: NewJob | None = field(repr=False)
+    owner: Owner
+    epoch: int
+    state: EntryState
+    accepted_at: datetime
+    due_at: datetime | None = None
+    native_id: str | None = None
+    runner: str | None = None
+    runs_until: datetime | None = None
+    starts: int = 0
+    cancel_requested: bool = False
+    closed_as: ClosedAs | None = None
+    ending: Ending | None = None

@@ -1,0 +1,122 @@
+"""The index of an old queue: every job that it accepted or was told of, and who may run it there.
+
+Brokers do not deduplicate, cannot be listed by time, and forget what has ended. The index lies beside the
+queue, in the same Redis or the same folder. Each method is atomic per job, and may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from supaqueue.contract import NewJob
+from supaqueue.cutover.legacy.entry import ClosedAs, Ending, Entry
+from supaqueue.cutover.stamp import Stamp
+
+AcceptAnswer = Literal["created", "exists", "conflict"]
+ReleaseAnswer = Literal["released", "exists", "stale", "closed"]
+StartAnswer = Literal["started", "busy", "ended", "stale", "closed"]
+CloseAnswer = Literal["closed", "started", "ended"]
+FinishAnswer = Literal["recorded", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of one accepted job; it must be published if `message_due`."""
+
+    answer: AcceptAnswer
+    message_due: bool
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCounts:
+    """Jobs by what they wait for. `marked`: a run marker is held. `unpublished`: intents."""
+
+    unpublished: int
+    published: int
+    parked: int
+    marked: int
+    unsent_endings: int
+
+
+class Index(Protocol):
+    """What each index does. Safe for several threads and several processes."""
+
+    def accept(self, jobs: Sequence[NewJob]) -> list[Accepted]:
+        """Store jobs that legacy owns, as intents of epoch 0.
+
+        `created`, or `exists` (same id, same content), or `conflict` (same id with other content, or
+        abandoned). `message_due` while it is an intent, so that a repeat publishes what the first try may not
+        have. A copy parked before is `exists` and stays parked.
+        """
+
+    def published(self, messages: Sequence[tuple[Stamp, str]]) -> None:
+        """Note the native ids of messages; ignores what has another epoch by now, or is no intent."""
+
+    def park(self, jobs: Sequence[NewJob]) -> list[bool]:
+        """Store inert copies of jobs that Supabase owns; whatever is there already stays. True if stored."""
+
+    def release(self, stamps: Sequence[Stamp], jobs: Sequence[NewJob]) -> list[ReleaseAnswer]:
+        """Make handed-over jobs legacy's: intents under the stamp's epoch, stored if not known.
+
+        `exists`: under that epoch already, perhaps unpublished. `stale`: a higher epoch is known. `closed`:
+        cancelled or abandoned here for good.
+        """
+
+    def unpublished(self, stamps: Sequence[Stamp]) -> list[bool]:
+        """Say for each stamp whether it is an intent under that very epoch."""
+
+    def settle(self, endings: Sequence[tuple[NewJob, Ending]]) -> None:
+        """Close parked copies, with how Supabase ended them; stored if not known, ignored if legacy owns."""
+
+    def start(self, stamp: Stamp, runner: str, seconds: float) -> StartAnswer:
+        """Take the run marker: `started` if it is free, has expired, or is this runner's.
+
+        `busy`: another runner holds it; come back. `ended`: it has an ending. `stale`: a higher epoch is
+        known.
+        """
+
+    def renew(self, stamp: Stamp, runner: str, seconds: float) -> Literal["held", "cancel", "lost"]:
+        """Hold the marker for longer."""
+
+    def free(self, stamp: Stamp, runner: str) -> None:
+        """Give the marker back: an attempt ended, and another one follows."""
+
+    def finish(self, stamp: Stamp, runner: str, ending: Ending) -> FinishAnswer:
+        """Record how it ended, and keep it as unsent. A repeat by the same runner is `recorded`.
+
+        `lost`: the marker is another's, or there is an ending of another runner.
+        """
+
+    def request_cancel(self, job_ids: Sequence[str]) -> None:
+        """Let the next `renew` of what runs answer `cancel`."""
+
+    def close(self, job_ids: Sequence[str], closed_as: ClosedAs) -> list[CloseAnswer]:
+        """Win the run marker for good. An unknown id gets a tombstone, so that it can be accepted no more.
+
+        `started`: a marker is held; or, but for `cancelled`, was ever taken. `ended`: it has an ending, or
+        was closed otherwise. Closing as `cancelled` records that as the ending, unsent. A repeat is `closed`.
+        """
+
+    def get(self, job_ids: Sequence[str]) -> list[Entry | None]:
+        """Return entries by id."""
+
+    def list_by_time(
+        self, since: datetime, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Entry]:
+        """Return entries accepted in [since, until), in the order of (accepted_at, job_id), after a place."""
+
+    def unsent_endings(self, limit: int) -> list[Entry]:
+        """Return entries that ended here and whose owner's mirror was not told yet, oldest first."""
+
+    def endings_sent(self, job_ids: Sequence[str]) -> None:
+        """Note that the mirrors of these were told."""
+
+    def count(self) -> IndexCounts:
+        """Count entries."""
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Remove entries that ended, and were told, before a time; returns how many."""
