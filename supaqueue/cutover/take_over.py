@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from supaqueue.contract import NewJob, TakeOverAnswer, TakeOverJobs
-from supaqueue.cutover.legacy.broker import Waiting
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.sizes import within_size
-from supaqueue.job_id import job_id_from_key
 from supaqueue.transport import Transport
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -38,7 +36,7 @@ class TakeOver:
         self._legacy = legacy
 
     def announce(self) -> Announced:
-        """Announce every job that waits there: what the index knows first, then what is unstamped.
+        """Announce every job that waits there under a stamp.
 
         Raises:
             CallError: Supabase or legacy gave no usable answer; what was announced stays so.
@@ -62,14 +60,3 @@ class TakeOver:
 
 def _waits(entry: Entry) -> bool:
     return entry.owner == "legacy" and entry.ending is None and entry.starts == 0 and entry.closed_as is None
-
-
-def imported(waiting: Waiting) -> NewJob:
-    """Return the job that an unstamped message becomes; its id follows from the native one."""
-    return NewJob(
-        waiting.task_type,
-        waiting.payload,
-        queue=waiting.queue,
-        job_id=job_id_from_key("legacy", waiting.native_id),
-        run_at=waiting.due_at,
-    )
