@@ -139,7 +139,7 @@ class NewJob:
             raise error.inside(field) from None
 
     def row(self) -> dict[str, Json]:
-        """Return what was asked for, as SQL takes it; what is not set is left out, so that alike jobs are alike.
+        """Return what was asked for, as SQL takes it; what is not set is left out: alike jobs are alike.
 
         Who owns it is not among it.
         """
