@@ -34,9 +34,7 @@ def _of_app(conf: Any) -> Iterator[str]:
             " set worker_prefetch_multiplier = 1"
         )
     if not conf.task_acks_on_failure_or_timeout:
-        yield (
-            "a task that failed for good comes back for ever: set task_acks_on_failure_or_timeout = True"
-        )
+        yield ("a task that failed for good comes back for ever: set task_acks_on_failure_or_timeout = True")
     if conf.worker_deduplicate_successful_tasks:
         yield (
             "a worker ignores a task that succeeded before, also if its end could not be recorded: set"
