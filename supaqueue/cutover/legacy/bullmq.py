@@ -15,7 +15,6 @@ import redis
 from bullmq import Job
 
 from supaqueue.contract import Json
-from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
 from supaqueue.cutover.legacy.bullmq_queues import LISTS, PAGE, SORTED_SETS, STAMP_OPTION, Queues
 from supaqueue.cutover.legacy.entry import Message
@@ -55,14 +54,15 @@ class BullBroker:
     expresses: ClassVar[frozenset[str]] = frozenset(("queue", "run_at", "delay", "max_attempts", "tags"))
     cannot: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            "backoff": "BullMQ knows a fixed and a doubling delay only, without cap; a registry's handlers keep"
-            " what is declared with them",
-            "timeout": "BullMQ has no time limit for jobs; a registry's handlers keep what is declared with them",
+            "backoff": "BullMQ knows a fixed and a doubling delay only, without cap; a registry's handlers"
+            " keep what is declared with them",
+            "timeout": "BullMQ has no time limit for jobs; a registry's handlers keep what is declared with"
+            " them",
             "deadline": "a BullMQ job does not expire",
-            "cancel_running": "BullMQ cannot reach into another process; the guard sets context.cancelled, or the"
-            " processor's signal",
-            "cancelled_state": "BullMQ knows completed and failed jobs: a cancelled one is failed, and the index"
-            " says cancelled",
+            "cancel_running": "BullMQ cannot reach into another process; the guard sets context.cancelled,"
+            " or the processor's signal",
+            "cancelled_state": "BullMQ knows completed and failed jobs: a cancelled one is failed, and the"
+            " index says cancelled",
             "read_worker_settings": "workers do not tell Redis their settings: pass worker_options",
         }
     )

@@ -34,8 +34,8 @@ class CeleryBroker:
     Args:
         app: the team's own app.
         queues: queues that jobs wait in, beside those of the app's configuration.
-        keyword_types: task types whose tasks take a payload that is an object as keyword arguments; every other
-            payload is the one argument.
+        keyword_types: task types whose tasks take a payload that is an object as keyword arguments;
+            every other payload is the one argument.
         longest_run_seconds: how long a task may take; `problems` compares settings with it.
     """
 
@@ -49,8 +49,8 @@ class CeleryBroker:
             "deadline": "Celery's `expires` drops a message without a word of its end",
             "cancel_running": "revoking with terminate kills a worker's process, whatever runs in it by then;"
             " the guard sets context.cancelled instead",
-            "withdraw_scheduled": "a message with an ETA lies in a worker's memory: it is revoked, and dropped"
-            f" when its time comes; so is one behind the latest {WITHDRAW_LOOKS_AT:,} of its queue",
+            "withdraw_scheduled": "a message with an ETA lies in a worker's memory: it is revoked, and"
+            f" dropped when its time comes; so is one behind the latest {WITHDRAW_LOOKS_AT:,} of its queue",
             "list_waiting": "only Redis and Valkey can be looked into; RabbitMQ and others tell how many"
             " messages are ready, not which",
             "list_finished": "results are forgotten after result_expires; the index keeps the endings",
