@@ -76,7 +76,7 @@ class GuardedTask(Task):  # type: ignore[misc]  # Celery has no types
         return result
 
     def _rejected(self, run: MarkedRun, rejected: Reject, attempt: int) -> NoReturn:
-        # `Task.retry` rejects for good what it could not send again: the broker was away, the job is not over.
+        # `Task.retry` rejects for good what it could not send again: it was away, the job is not over.
         if not rejected.requeue and not isinstance(rejected.reason, Exception):
             self._finish(run, failed(rejected, attempt))
             raise rejected
