@@ -85,7 +85,7 @@ def test_a_parked_copy_stays_parked(index: RedisIndex) -> None:
     assert index.park([job]) == [True]
     assert index.park([job]) == [False]
     assert index.accept([job]) == [Accepted("exists", False)]
-    assert index.start(Stamp(job.job_id), "one", 60) == "stale"
+    assert index.start(Stamp(job.job_id), "one", 60) == "unknown"
     assert index.count().parked == 1
 
 
@@ -300,11 +300,22 @@ def test_forget_removes_only_what_is_over_and_told(index: RedisIndex, valkey: Va
         assert client.dbsize() == 0
 
 
-def test_what_the_index_lost_runs_all_the_same(index: RedisIndex) -> None:
-    stamp = Stamp(new_job_id(), 3)
-    assert index.start(stamp, "one", 60) == "started"
-    assert index.start(stamp, "two", 60) == "busy"
-    assert index.finish(stamp, "one", DONE) == "recorded"
+def test_what_the_index_does_not_know_is_not_started(index: RedisIndex) -> None:
+    job = job_of()
+    assert index.start(Stamp(job.job_id), "one", 60) == "unknown"
+    index.accept([job])
+    assert index.start(Stamp(job.job_id, 1), "one", 60) == "unknown"
+    assert index.count().marked == 0
+
+
+def test_unstamped_runs_are_counted(index: RedisIndex) -> None:
+    assert index.count().last_unstamped_at is None
+    index.ran_unstamped()
+    index.ran_unstamped()
+    counts = index.count()
+    assert counts.unstamped_runs == 2
+    assert counts.last_unstamped_at is not None
+    assert counts.last_unstamped_at > LONG_AGO
 
 
 def test_all_keys_lie_on_one_slot(valkey: Valkey) -> None:

@@ -39,7 +39,7 @@ from supaqueue.errors import InvalidInput
 BATCH = 500
 """Entries in one script: it holds the server up for some milliseconds."""
 
-_SETS = ("accepted", "intents", "published", "parked", "running", "unsent", "over")
+_SHARED = ("accepted", "intents", "published", "parked", "running", "unsent", "over", "unstamped")
 
 
 class RedisIndex:
@@ -59,7 +59,7 @@ class RedisIndex:
             raise InvalidInput("must be a text without braces", field="prefix")
         self._client = client
         self._prefix = f"{{{prefix}}}:"
-        self._sets = [self._prefix + name for name in _SETS]
+        self._shared = [self._prefix + name for name in _SHARED]
         self._scripts: dict[str, Script] = {}
 
     def accept(self, jobs: Sequence[NewJob]) -> list[Accepted]:
@@ -101,7 +101,7 @@ class RedisIndex:
         self._run_for_each("settle", [job.job_id for job, _ in endings], rows)
 
     def start(self, stamp: Stamp, runner: str, seconds: float) -> StartAnswer:
-        """Take the run marker; see `Index.start`. A stamp that the index does not know is `started`."""
+        """Take the run marker; see `Index.start`."""
         answer: StartAnswer = self._run_for_one("start", stamp, runner, round(seconds * 1e6))
         return answer
 
@@ -158,9 +158,14 @@ class RedisIndex:
         """Note that the mirrors of these were told."""
         self._run_for_each("endings_sent", job_ids, [(job_id,) for job_id in job_ids])
 
+    def ran_unstamped(self) -> None:
+        """Count a message that runs without a stamp."""
+        self._run("ran_unstamped", [], [])
+
     def count(self) -> IndexCounts:
         """Count entries."""
-        return IndexCounts(*self._run("count", [], []))
+        *counts, last_at = self._run("count", [], [])
+        return IndexCounts(*counts, last_unstamped_at=moment(last_at) if last_at else None)
 
     def forget(self, before: datetime, limit: int) -> int:
         """Remove entries that are over, and of which nobody is to be told, before a time.
@@ -206,7 +211,7 @@ class RedisIndex:
         return self._run(name, [stamp.job_id], [stamp.job_id, stamp.epoch, *arguments])
 
     def _run(self, name: str, job_ids: Sequence[str], arguments: Sequence[object]) -> Any:
-        keys = [*self._sets, *self._keys(job_ids)]
+        keys = [*self._shared, *self._keys(job_ids)]
         values: Any = arguments
         with answering(self._client, name):
             return _as_texts(self._script(name)(keys=keys, args=values))

@@ -1,15 +1,15 @@
--- Stands before every script of the index. KEYS: seven sorted sets of job ids, then one hash per entry asked for.
-local ACCEPTED, INTENTS, PUBLISHED, PARKED, RUNNING, UNSENT, OVER = unpack(KEYS, 1, 7)
+-- Stands before every script of the index. KEYS: seven sorted sets of job ids, a hash, then a hash per entry asked for.
+local ACCEPTED, INTENTS, PUBLISHED, PARKED, RUNNING, UNSENT, OVER, UNSTAMPED = unpack(KEYS, 1, 8)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local WAITING = {intent = INTENTS, published = PUBLISHED, parked = PARKED}
 
 local function entries()
-    return #KEYS - 7
+    return #KEYS - 8
 end
 
 local function key_of(n)
-    return KEYS[7 + n]
+    return KEYS[8 + n]
 end
 
 local function microseconds(number)
