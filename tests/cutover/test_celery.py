@@ -302,6 +302,19 @@ def test_a_broker_that_is_away_is_named_without_its_password() -> None:
         broker.count()
 
 
+def test_publishing_goes_on_when_the_server_is_back(own_valkey: Valkey) -> None:
+    ground = Ground(own_valkey)
+    first = ground.enqueue("old_plain", 1)
+    own_valkey.kill()
+    job = NewJob("old_plain", 2)
+    with pytest.raises(LegacyUnavailable):
+        ground.broker.publish([Message(Stamp(job.job_id), job)])
+    own_valkey.start()
+    ground.queue.enqueue([job])
+    assert {one.native_id for one in ground.broker.waiting()} == {first, job.job_id}
+    ground.close()
+
+
 def test_problems_are_named_with_what_to_set(ground: Ground) -> None:
     add_old_tasks(ground.app, make_guard(ground.url), ground.url)
     broker = CeleryBroker(ground.app, longest_run_seconds=3)

@@ -150,7 +150,7 @@ class RedisMessages:
 
     def arguments(self, found: Found, accept: Sequence[str]) -> tuple[list[Any], dict[str, Any]] | None:
         """Return the positional and the keyword arguments; None if they cannot be read here."""
-        message = self._channel.Message(found.content, channel=self._channel, accept=accept)
+        message = self._channel.Message(found.content, self._channel, accept=accept)
         try:
             body = message.decode()
         except Exception:  # serializers raise what they like; a message that cannot be read still waits
