@@ -8,6 +8,7 @@ import time
 
 import redis
 from celery import Celery, Task
+from kombu.exceptions import OperationalError
 
 from supaqueue.cutover.guard import Guard
 from supaqueue.cutover.legacy.celery_worker import celery_tasks, guarded_task
@@ -133,11 +134,34 @@ def add_old_tasks(app: Celery, guard: Guard, url: str) -> None:
     def old_keywords(*, a: int, b: int) -> int:
         return a + b
 
+    class Unsendable(guarded):  # type: ignore[misc,valid-type]
+        """A task whose retry cannot be sent the first time."""
+
+        abstract = True
+
+        def signature_from_request(self, *args: object, **options: object) -> object:
+            """What is to be sent fails as with a broker that is away, once for each job."""
+            signature = super().signature_from_request(*args, **options)
+            with redis.Redis.from_url(url) as client:
+                if client.rpush(f"seen:{self.request.id}", "sends") == 1:
+                    signature.apply_async = _away
+            return signature
+
+    @app.task(base=Unsendable, name="old_unsendable", bind=True, default_retry_delay=0.1)
+    def old_unsendable(self: Task, payload: None) -> str:
+        if self.request.retries == 0:
+            raise self.retry()
+        return "sent"
+
     @app.task(base=guarded, name="old_gated", bind=True)
     def old_gated(self: Task, payload: str) -> str:
         seen(url, self.request.id, f"entered {os.getpid()}")
         wait_at_gate(url, payload)
         return "through"
+
+
+def _away() -> None:
+    raise OperationalError("away")
 
 
 URL = os.environ.get("TEST_BROKER_URL")

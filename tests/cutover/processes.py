@@ -73,6 +73,11 @@ def celery_worker(url: str, log: Path, pool: str) -> list[str]:
     ]
 
 
+def bullmq_worker(kind: str, stalls: int = 5) -> list[str]:
+    """The words that start a BullMQ worker with a `registry` or an `old` processor."""
+    return ["-m", "tests.cutover.bullmq_worker", kind, str(stalls)]
+
+
 def seen_by(client: redis.Redis, job_id: str) -> list[str]:
     """What handlers noted of a job."""
     return [note.decode() for note in client.lrange(f"seen:{job_id}", 0, -1)]

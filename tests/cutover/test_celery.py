@@ -16,7 +16,7 @@ from celery.result import AsyncResult
 from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.celery import CeleryBroker
-from supaqueue.cutover.legacy.entry import Entry, Message
+from supaqueue.cutover.legacy.entry import Ending, Entry, Message
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.legacy.redis_connection import connect
 from supaqueue.cutover.legacy.redis_index import RedisIndex
@@ -99,7 +99,7 @@ def test_a_registrys_handler_runs_with_its_payload(served: Ground) -> None:
         entry = served.ended(job_id)
         assert entry.ending is not None
         assert (entry.ending.status, entry.ending.result, entry.ending.attempts) == ("completed", 3, 1)
-        assert (entry.native_id, entry.starts) == (job_id, 1)
+        assert entry.starts == 1
         assert AsyncResult(job_id, app=served.app).get(timeout=30) == 3
 
 
@@ -175,6 +175,28 @@ def test_a_second_copy_does_nothing(served: Ground) -> None:
         lambda: served.broker.count().leased == 0 and served.broker.count().pending == 0, "all acknowledged"
     )
     assert seen_by(served.client, job_id) == ["attempt 1"]
+
+
+def test_a_result_that_was_recorded_and_not_told_is_told(served: Ground) -> None:
+    for ending, state in (
+        (Ending("completed", result=7), "SUCCESS"),
+        (Ending("failed", error={"type": "ValueError", "message": "no"}), "FAILURE"),
+    ):
+        job = NewJob("old_plain", 1)
+        stamp = Stamp(job.job_id)
+        served.index.accept([job])
+        served.index.start(stamp, "a worker that died then", 60)
+        assert served.index.finish(stamp, "a worker that died then", ending) == "recorded"
+        served.broker.publish([Message(stamp, job)])
+        result = AsyncResult(job.job_id, app=served.app)
+        until(lambda result=result, state=state: result.state == state, state)
+        assert served.entry(job.job_id).starts == 1
+
+
+def test_a_retry_that_cannot_be_sent_loses_nothing(served: Ground) -> None:
+    entry = served.ended(served.enqueue("old_unsendable"))
+    assert entry.ending is not None
+    assert (entry.ending.status, entry.ending.result, entry.starts) == ("completed", "sent", 3)
 
 
 def test_a_copy_of_what_runs_is_held_and_then_dropped(served: Ground) -> None:
@@ -258,6 +280,7 @@ def test_counts_lists_and_withdraws_what_waits(ground: Ground) -> None:
     foreign = ground.app.send_task("old_plain", [1, 2]).id
     counts = ground.broker.count()
     assert (counts.pending, counts.scheduled, counts.leased, counts.unstamped) == (3, 1, 0, 1)
+    assert ground.entry(here).native_id == here
     found = {one.native_id: one for one in ground.broker.waiting()}
     assert found.keys() == {here, there, scheduled, foreign}
     assert (found[here].stamp, found[here].payload, found[here].task_type) == (

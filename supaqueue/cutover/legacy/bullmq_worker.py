@@ -25,6 +25,7 @@ from supaqueue.cutover.legacy.bullmq import stamp_of
 from supaqueue.cutover.legacy.bullmq_queues import STAMP_OPTION
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.marked_run import MarkedRun, RunStop
+from supaqueue.cutover.recorded_ending import recorded_ending
 from supaqueue.job_id import job_id_from_key
 from supaqueue.worker import Registry
 from supaqueue.worker.registry import Handler
@@ -110,7 +111,7 @@ async def _guarded(guard: Guard, job: Job, token: str, run_it: Callable[[MarkedR
     if admission.run is None:
         _log.info("job %s (%s): %s, %s", job.id, job.name, admission.verdict, admission.reason)
     if admission.verdict == "drop":
-        return None
+        return _told(await asyncio.to_thread(recorded_ending, guard, stamp_of(job)))
     if admission.run is None:
         await _hold(job, token, admission.seconds)
     with admission.run as run:
@@ -170,9 +171,14 @@ async def _run_handler(
         await asyncio.to_thread(run.free)
         await _again(job, token, came)
     await _finish(run, came, job, token)
-    if came.status != "completed":
-        raise UnrecoverableError(_text(came.error))
-    return came.result
+    return _told(came)
+
+
+def _told(ending: Ending | None) -> Json:
+    # Also of a job that ended before: a worker that died after its end was recorded has told BullMQ nothing.
+    if ending is not None and ending.status != "completed":
+        raise UnrecoverableError(_text(ending.error))
+    return ending.result if ending is not None else None
 
 
 async def _again(job: Job, token: str, again: Again) -> NoReturn:

@@ -19,6 +19,7 @@ from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
 from supaqueue.cutover.legacy.celery_messages import HEADER, Found, RedisMessages, payload_of, stamp_of
 from supaqueue.cutover.legacy.celery_settings import settings_that_lose_jobs
 from supaqueue.cutover.legacy.entry import Message
+from supaqueue.cutover.legacy.redis_problems import server_problems
 
 WITHDRAW_LOOKS_AT = 10_000
 ALIVE_SECONDS = 5.0
@@ -120,7 +121,11 @@ class CeleryBroker:
 
     def problems(self) -> list[str]:
         """Return the settings with which jobs are lost or run twice, each with what to set."""
-        return settings_that_lose_jobs(self._app, self._longest_run_seconds)
+        found = settings_that_lose_jobs(self._app, self._longest_run_seconds)
+        if self._on_redis():
+            with self._unavailable("problems"):
+                found += server_problems(self._redis().redis)
+        return found
 
     def check_alive(self) -> None:
         """Connect anew."""
@@ -143,8 +148,8 @@ class CeleryBroker:
             kwargs,
             task_id=message.stamp.native_id,
             eta=message.due_at and message.due_at.astimezone(UTC),
-            # Who publishes waits for no result: else Celery subscribes to it first, and a result backend that
-            # is away holds this up for 19 s. The header is what the worker goes by: None leaves it to the task.
+            # Else Celery subscribes to the result first, and a result backend that is away holds this up for
+            # 19 s. The header is what the worker goes by; None leaves it to the task.
             ignore_result=True,
             headers={HEADER: message.stamp.as_json(), "ignore_result": None},
             producer=producer,
@@ -223,4 +228,4 @@ class CeleryBroker:
                 f"celery: the broker at {where} gave no usable answer to {call} ({type(error).__name__}):"
                 " look whether it is up and reachable from here",
                 call=call,
-            ) from error
+            ) from None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kombu.serialization import prepare_accept_content
 from kombu.transport import redis as kombu_redis
 
 from supaqueue.contract import Json
@@ -150,7 +151,8 @@ class RedisMessages:
 
     def arguments(self, found: Found, accept: Sequence[str]) -> tuple[list[Any], dict[str, Any]] | None:
         """Return the positional and the keyword arguments; None if they cannot be read here."""
-        message = self._channel.Message(found.content, self._channel, accept=accept)
+        content_types = prepare_accept_content(accept)  # type: ignore[no-untyped-call]
+        message = self._channel.Message(found.content, self._channel, accept=content_types)
         try:
             body = message.decode()
         except Exception:  # serializers raise what they like; a message that cannot be read still waits
