@@ -20,7 +20,7 @@ from supaqueue.settings import MAX_JSON_BYTES
 from supaqueue.worker.context import Context
 from supaqueue.worker.leases import Held, Stop
 from supaqueue.worker.registry import Handler
-from supaqueue.worker.run import Ended, error_of, run_task, run_task_here, unstarted
+from supaqueue.worker.run import DeadlineExceeded, Ended, error_of, run_task, run_task_here, unstarted
 from supaqueue.worker.time_limit import TimeLimit
 
 STOPS: dict[RunStop, Stop] = {"cancel": Stop.CANCELLED, "lost": Stop.LEASE_LOST}
@@ -69,6 +69,8 @@ def run_handler(
         timeout_seconds=task.timeout_seconds,
     )
     held = Held(task, context)
+    if (left := held.time_left()) is not None and left[0] <= 0:
+        return failed(DeadlineExceeded("its deadline came before this attempt"), task.attempt - 1)
     if handler.is_async:
         ended = asyncio.run(_run_async(held, handler, run, max_result_bytes))
     else:

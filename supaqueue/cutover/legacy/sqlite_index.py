@@ -126,7 +126,7 @@ class SqliteIndex:
         """Hold the marker for longer; see `Index`."""
         with self._file.transaction("renew") as db:
             entry = moves.entry_in(db, stamp.job_id)
-            if entry is None or entry.ending is not None or not moves.was_run_by(entry, stamp, runner):
+            if entry is None or not moves.is_held_by(entry, stamp, runner):
                 return "lost"
             until = moves.later(self._clock(), seconds)
             db.execute("update job set runs_until = ? where job_id = ?", (until, stamp.job_id))
@@ -144,12 +144,7 @@ class SqliteIndex:
     def finish(self, stamp: Stamp, runner: str, ending: Ending) -> FinishAnswer:
         """Record how it ended; see `Index`."""
         with self._file.transaction("finish") as db:
-            entry = moves.entry_in(db, stamp.job_id)
-            if entry is None or not moves.was_run_by(entry, stamp, runner):
-                return "lost"
-            if entry.ending is None:
-                moves.end(db, stamp.job_id, ending, self._clock())
-            return "recorded"
+            return moves.finish(db, stamp, runner, ending, self._clock())
 
     def request_cancel(self, job_ids: Sequence[str]) -> None:
         """Let the next `renew` answer `cancel`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.entry import ClosedAs, Ending, Entry, EntryState, Owner
-from supaqueue.cutover.legacy.index import CloseAnswer, ReleaseAnswer, StartAnswer
+from supaqueue.cutover.legacy.index import CloseAnswer, FinishAnswer, ReleaseAnswer, StartAnswer
 from supaqueue.cutover.legacy.sqlite_entry import COLUMNS, content_of, ending_text, entry_of, microseconds
 from supaqueue.cutover.stamp import Stamp
 
@@ -59,10 +59,13 @@ def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) ->
         return "released"
     if entry.epoch > stamp.epoch:
         return "stale"
-    if entry.state == "closed" and entry.closed_as != "taken_over":
+    if entry.closed_as == "taken_over" and entry.ending is None:
+        if entry.epoch == stamp.epoch:
+            return "stale"  # taken over under a later one
+    elif entry.state == "closed":
         return "closed"
     if entry.epoch == stamp.epoch and entry.owner == "legacy":
-        return "closed" if entry.state == "closed" else "exists"
+        return "exists"
     db.execute(
         "update job set owner = 'legacy', epoch = ?, state = 'intent', due_at = ?, native_id = null,"
         " runner = null, runs_until = null, starts = 0, cancel_requested = 0, closed_as = null,"
@@ -77,8 +80,8 @@ def settle(db: sqlite3.Connection, job: NewJob, ending: Ending, now: datetime) -
     if not rows_of(db, [job.job_id]):
         insert(db, job, now, owner="supabase", epoch=0, state="parked", due_at=job.run_at)
     db.execute(
-        "update job set state = 'closed', closed_as = 'settled', ending = ?, ended_at = ?"
-        " where job_id = ? and state = 'parked'",
+        "update job set state = 'closed', closed_as = coalesce(closed_as, 'settled'), ending = ?,"
+        " ended_at = ? where job_id = ? and owner = 'supabase' and ending is null",
         (ending_text(ending), microseconds(ending.ended_at or now), job.job_id),
     )
 
@@ -98,9 +101,23 @@ def start_refused(entry: Entry | None, stamp: Stamp, runner: str, now: datetime)
     return "busy" if entry.runner != runner and _is_marked(entry, now) else None
 
 
-def was_run_by(entry: Entry | None, stamp: Stamp, runner: str) -> bool:
-    """Say whether this runner holds the marker, or held it when the job ended."""
-    return entry is not None and (entry.epoch, entry.runner) == (stamp.epoch, runner)
+def is_held_by(entry: Entry | None, stamp: Stamp, runner: str) -> bool:
+    """Say whether this runner holds the marker, or did when it expired, and nobody took it since."""
+    return entry is not None and entry.ending is None and (entry.epoch, entry.runner) == (stamp.epoch, runner)
+
+
+def finish(db: sqlite3.Connection, stamp: Stamp, runner: str, ending: Ending, now: datetime) -> FinishAnswer:
+    """Record an ending, unless the marker is another's; one that was given back is nobody's."""
+    entry = entry_in(db, stamp.job_id)
+    if entry is None or entry.epoch != stamp.epoch or entry.runner not in (None, runner):
+        return "lost"
+    if entry.ending is not None:
+        return "recorded" if entry.runner == runner else "lost"
+    if entry.state == "closed" or entry.owner != "legacy":
+        return "lost"
+    db.execute("update job set runner = ? where job_id = ?", (runner, stamp.job_id))
+    end(db, stamp.job_id, ending, now)
+    return "recorded"
 
 
 def later(now: datetime, seconds: float) -> int:
@@ -129,9 +146,9 @@ def close(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, now: datetim
     if _is_marked(entry, now) or (entry.starts > 0 and closed_as != "cancelled"):
         return "started"
     db.execute(
-        "update job set state = 'closed', closed_as = ?, ended_at = ?, runner = null, runs_until = null"
-        " where job_id = ?",
-        (closed_as, microseconds(now), job_id),
+        "update job set state = 'closed', closed_as = ?, ended_at = ?, runner = null, runs_until = null,"
+        " owner = iif(? = 'taken_over', 'supabase', owner) where job_id = ?",
+        (closed_as, microseconds(now), closed_as, job_id),
     )
     if closed_as == "cancelled":
         end(db, job_id, Ending("cancelled", attempts=entry.starts), now)
