@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -23,16 +24,16 @@ class Valkey:
 
     Args:
         directory: its own.
-        program: another server that speaks the protocol, for example Debian's `redis-server`.
         options: of its configuration.
+
+    With SUPAQUEUE_TEST_REDIS in the environment that program is started instead, for example Debian's
+    `redis-server`.
     """
 
-    def __init__(
-        self, directory: Path, *, program: Path | None = None, options: Mapping[str, str] = DURABLE
-    ) -> None:
+    def __init__(self, directory: Path, *, options: Mapping[str, str] = DURABLE) -> None:
         self.directory = directory
         self.port = ports.choose(None)
-        self._program = program or get_binary_path()
+        self._program = os.environ.get("SUPAQUEUE_TEST_REDIS") or str(get_binary_path())
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -281,6 +281,33 @@ def test_pages_come_in_order_though_a_batch_shares_one_time(index: RedisIndex) -
     assert index.list_by_time(first, first + timedelta(microseconds=1), None, 1) == found[:1]
 
 
+def test_nothing_comes_before_a_place_that_a_list_has_passed(index: RedisIndex, valkey: Valkey) -> None:
+    with valkey.client() as client:  # as if the server's clock had been an hour ahead
+        index.accept([first := job_of()])
+        ahead = datetime.now(UTC) + timedelta(hours=1)
+        client.zadd("{supaqueue}:accepted", {first.job_id: int(ahead.timestamp() * 1e6)})
+    index.accept([second := job_of()])
+    [entry] = index.get([second.job_id])
+    assert entry is not None
+    assert entry.accepted_at > ahead
+    index.accept([second, job_of(second.job_id, "other")])
+    [again] = index.get([second.job_id])
+    assert again == entry
+
+
+def test_an_intent_of_a_later_epoch_is_not_published_by_a_repeated_enqueue(index: RedisIndex) -> None:
+    job = job_of()
+    index.release([Stamp(job.job_id, 1)], [job])
+    assert index.accept([job]) == [Accepted("exists", False)]
+
+
+def test_an_attempt_that_was_freed_ends_nothing(index: RedisIndex) -> None:
+    stamp = accepted(index)
+    index.start(stamp, "one", 60)
+    index.free(stamp, "one")
+    assert index.finish(stamp, "one", DONE) == "lost"
+
+
 def test_forget_removes_only_what_is_over_and_told(index: RedisIndex, valkey: Valkey) -> None:
     waiting, ended, told = (accepted(index) for _ in range(3))
     for stamp in (ended, told):

@@ -7,6 +7,7 @@ key has the prefix as its hash tag: in a cluster all lie on one slot.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -164,8 +165,9 @@ class RedisIndex:
 
     def count(self) -> IndexCounts:
         """Count entries."""
-        *counts, last_at = self._run("count", [], [])
-        return IndexCounts(*counts, last_unstamped_at=moment(last_at) if last_at else None)
+        found = self._run("count", [], [])
+        last_at = found.pop()
+        return replace(IndexCounts(*found), last_unstamped_at=moment(last_at) if last_at else None)
 
     def forget(self, before: datetime, limit: int) -> int:
         """Remove entries that are over, and of which nobody is to be told, before a time.

@@ -15,7 +15,8 @@ for n = 1, entries() do
     local entry = read(key_of(n))
     if entry then
         local answer = answer_of(entry, content)
-        local message_due = answer == 'exists' and entry.state == 'intent' and not entry.ended_at
+        local is_intent = entry.state == 'intent' and entry.epoch == 0 and not entry.ended_at
+        local message_due = answer == 'exists' and is_intent
         answers[n] = {answer, message_due and 1 or 0, entry.due_at or ''}
     else
         local due_at = due(at, delay)

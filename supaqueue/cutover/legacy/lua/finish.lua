@@ -4,7 +4,7 @@ local key = key_of(1)
 local entry = read(key)
 if not entry or entry.epoch ~= tonumber(epoch) then return 'lost' end
 if entry.ended_at then return entry.finisher == runner and 'recorded' or 'lost' end
-if entry.closed_as or (entry.runner and entry.runner ~= runner) then return 'lost' end
+if entry.runner ~= runner then return 'lost' end
 set_state(key, id, 'published')
 set_ending(key, id, ending, ended_at)
 redis.call('HSET', key, 'finisher', runner)

@@ -42,9 +42,18 @@ local function set_state(key, id, state)
     redis.call('HSET', key, 'state', state)
 end
 
+-- Later than that of every entry before this call: a list that has come to a place misses nothing before it, even if the
+-- server's clock is set back.
+local accepted_at
+local function next_moment()
+    local last = redis.call('ZRANGE', ACCEPTED, -1, -1, 'WITHSCORES')
+    return last[2] and math.max(now, last[2] + 1) or now
+end
+
 local function store(key, id, owner, epoch, state)
-    redis.call('HSET', key, 'owner', owner, 'epoch', epoch, 'accepted_at', microseconds(now), 'starts', 0)
-    redis.call('ZADD', ACCEPTED, now, id)
+    accepted_at = accepted_at or next_moment()
+    redis.call('HSET', key, 'owner', owner, 'epoch', epoch, 'accepted_at', microseconds(accepted_at), 'starts', 0)
+    redis.call('ZADD', ACCEPTED, accepted_at, id)
     set_state(key, id, state)
 end
 

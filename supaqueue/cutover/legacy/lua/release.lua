@@ -19,7 +19,7 @@ for n = 1, entries() do
         free_marker(key, id)
         redis.call('HDEL', key, 'closed_as', 'native_id', 'due_at', 'cancel_requested')
         redis.call('ZREM', OVER, id)
-        redis.call('HSET', key, 'owner', 'legacy', 'epoch', epoch)
+        redis.call('HSET', key, 'owner', 'legacy', 'epoch', epoch, 'starts', 0)
         set_job(key, job, content, due_at)
         set_state(key, id, 'intent')
     end
