@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from celery.result import AsyncResult
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
+from supaqueue.cutover.legacy.broker import BrokerCounts
 from supaqueue.cutover.legacy.celery import CeleryBroker
+from supaqueue.cutover.legacy.celery_redis import CeleryOnRedis
 from supaqueue.cutover.legacy.entry import Ending, Entry, Message
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.legacy.redis_connection import connect
 from supaqueue.cutover.legacy.redis_index import RedisIndex
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.devstack import ports
+from supaqueue.errors import ConfigurationError
 from supaqueue.job_id import new_job_id
 from tests.cutover.celery_app import add_old_tasks, make_app, make_guard
 from tests.cutover.processes import celery_worker, legacy_process, seen_by
@@ -36,7 +40,7 @@ class Ground:
         self.url = valkey.url
         self.client = valkey.client()
         self.app = make_app(valkey.url)
-        self.broker = CeleryBroker(self.app, queues=("other",), keyword_types=("old_keywords",))
+        self.broker = CeleryOnRedis(self.app, queues=("other",), keyword_types=("old_keywords",))
         self.index = RedisIndex(connect(valkey.url))
         self.queue = LegacyQueue(self.broker, self.index)
 
@@ -295,6 +299,28 @@ def test_counts_lists_and_withdraws_what_waits(ground: Ground) -> None:
     assert ground.broker.count().pending == 1
 
 
+def test_many_are_listed_counted_and_withdrawn_page_by_page(ground: Ground) -> None:
+    jobs = [NewJob("old_plain", number) for number in range(1203)]
+    ground.queue.enqueue(jobs)
+    assert {one.native_id for one in ground.broker.waiting()} == {job.job_id for job in jobs}
+    assert ground.broker.count().pending == len(jobs)
+    assert ground.broker.withdraw([job.job_id for job in jobs[:700]]) == [True] * 700
+    assert ground.broker.count().pending == len(jobs) - 700
+
+
+def test_another_transport_says_what_it_cannot() -> None:
+    broker = CeleryBroker(Celery(broker="memory://"), queues=("never_used",))
+    message = Message(Stamp(new_job_id()), NewJob("old_plain", 1))
+    assert broker.publish([message]) == [message.stamp.native_id]
+    broker.check_alive()
+    assert broker.count() == BrokerCounts(1, None, None, None, None)
+    assert broker.withdraw(["x"]) == [False]
+    with pytest.raises(ConfigurationError, match="does not tell which messages wait"):
+        next(broker.waiting())
+    with pytest.raises(ConfigurationError, match="not in memory"):
+        CeleryOnRedis(Celery(broker="memory://")).count()
+
+
 def test_a_job_that_comes_back_has_another_id(ground: Ground) -> None:
     job = NewJob("old_plain", 1)
     ground.queue.enqueue([job])
@@ -313,7 +339,7 @@ def test_a_worker_holds_what_it_cannot_ask_supabase_about(served: Ground) -> Non
 
 def test_a_broker_that_is_away_is_named_without_its_password() -> None:
     port = ports.choose(None)
-    broker = CeleryBroker(make_app(f"redis://user:secret@127.0.0.1:{port}/0"))
+    broker = CeleryOnRedis(make_app(f"redis://user:secret@127.0.0.1:{port}/0"))
     with pytest.raises(LegacyUnavailable) as raised:
         broker.publish([Message(Stamp(new_job_id()), NewJob("old_plain", "payload"))])
     assert f"127.0.0.1:{port}" in str(raised.value)
@@ -340,7 +366,7 @@ def test_publishing_goes_on_when_the_server_is_back(own_valkey: Valkey) -> None:
 
 def test_problems_are_named_with_what_to_set(ground: Ground) -> None:
     add_old_tasks(ground.app, make_guard(ground.url), ground.url)
-    broker = CeleryBroker(ground.app, longest_run_seconds=3)
+    broker = CeleryOnRedis(ground.app, longest_run_seconds=3)
     assert broker.problems() == []
     ground.app.conf.worker_prefetch_multiplier = 4
     ground.app.conf.broker_transport_options = {"visibility_timeout": 2}
