@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kombu.serialization import prepare_accept_content
 from kombu.transport import redis as kombu_redis
-from kombu.transport.virtual import Message as KombuMessage
 
 from supaqueue.contract import Json
 from supaqueue.cutover.stamp import Stamp
@@ -150,8 +150,9 @@ class RedisMessages:
         return found.key is not None and self.redis.lrem(found.key, 1, found.raw) == 1
 
     def arguments(self, found: Found, accept: Sequence[str]) -> tuple[list[Any], dict[str, Any]] | None:
-        """Return the positional and the keyword arguments; None if this process may not or cannot read them."""
-        message = KombuMessage(found.content, channel=self._channel, accept=accept)
+        """Return the positional and the keyword arguments; None if they cannot be read here."""
+        content_types = prepare_accept_content(accept)  # type: ignore[no-untyped-call]
+        message = self._channel.Message(found.content, self._channel, accept=content_types)
         try:
             body = message.decode()
         except Exception:  # serializers raise what they like; a message that cannot be read still waits

@@ -18,6 +18,7 @@ from supaqueue.cutover.handler_run import Again, completed, failed, run_handler
 from supaqueue.cutover.legacy.celery_messages import HEADER, payload_of, stamp_of
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.marked_run import MarkedRun
+from supaqueue.cutover.recorded_ending import recorded_ending
 from supaqueue.job_id import job_id_from_key
 from supaqueue.worker import Registry
 from supaqueue.worker.registry import Handler
@@ -28,7 +29,7 @@ DEFAULT_ATTEMPTS = 5
 
 
 class HandlerFailed(Exception):
-    """What a registry's handler ended with, as Celery records it: the error's type and message."""
+    """How a job failed, as Celery records it: the error's type and message."""
 
 
 class GuardedTask(Task):  # type: ignore[misc]  # Celery has no types
@@ -51,11 +52,33 @@ class GuardedTask(Task):  # type: ignore[misc]  # Celery has no types
         if admission.run is None:
             _log.info("task %s[%s]: %s, %s", self.name, request.id, admission.verdict, admission.reason)
         if admission.verdict == "drop":
-            raise Ignore
+            return self._told_again(recorded_ending(self.guard, stamp_of(request.headers)))
         if admission.run is None:
             self._hold(admission.seconds)
         with admission.run as run:
             return self._run_marked(run, args, kwargs)
+
+    def _told_again(self, ending: Ending | None) -> Any:
+        # A worker that died after its end was recorded has told nobody who waits for the task's result.
+        if ending is None:
+            raise Ignore
+        return self._told(ending)
+
+    def _told(self, ending: Ending) -> Any:
+        if ending.status == "cancelled":
+            self._cancelled(ending)
+        if ending.status == "failed":
+            raise HandlerFailed(_text(ending.error))
+        return ending.result
+
+    def _cancelled(self, ending: Ending) -> NoReturn:
+        self.backend.mark_as_revoked(
+            self.request.id,
+            _text(ending.error),
+            request=self.request,
+            store_result=not self.request.ignore_result,
+        )
+        raise Ignore
 
     def _run_marked(self, run: MarkedRun, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         attempt = self.request.retries + 1
@@ -76,7 +99,7 @@ class GuardedTask(Task):  # type: ignore[misc]  # Celery has no types
         return result
 
     def _rejected(self, run: MarkedRun, rejected: Reject, attempt: int) -> NoReturn:
-        # `Task.retry` rejects for good what it could not send again: the broker is away, not the job at its end.
+        # `Task.retry` rejects for good what it could not send again: it was away, the job is not over.
         if not rejected.requeue and not isinstance(rejected.reason, Exception):
             self._finish(run, failed(rejected, attempt))
             raise rejected
@@ -123,26 +146,13 @@ class RegistryTask(GuardedTask):
             run.free()
             self._again(came)
         self._finish(run, came)
-        if came.status == "cancelled":
-            self._cancelled(came)
-        if came.status == "failed":
-            raise HandlerFailed(_text(came.error))
-        return came.result
+        return self._told(came)
 
     def _again(self, again: Again) -> NoReturn:
         if not again.spends_attempt:
             self._hold(again.seconds)
         self._send_again(again.seconds, self.request.retries + 1)
         raise Retry(exc=HandlerFailed(_text(again.error)), when=again.seconds)
-
-    def _cancelled(self, ending: Ending) -> NoReturn:
-        self.backend.mark_as_revoked(
-            self.request.id,
-            _text(ending.error),
-            request=self.request,
-            store_result=not self.request.ignore_result,
-        )
-        raise Ignore
 
     def _claimed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ClaimedTask:
         request = self.request

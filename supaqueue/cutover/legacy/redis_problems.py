@@ -18,9 +18,18 @@ def redis_problems(client: redis.Redis) -> list[str]:
     Raises:
         LegacyUnavailable: it gave no answer.
     """
+    return [*_of_client(client), *server_problems(client)]
+
+
+def server_problems(client: redis.Redis) -> list[str]:
+    """Return what in the server's settings loses jobs, each with what to set; of any client.
+
+    Raises:
+        LegacyUnavailable: it gave no answer.
+    """
     with answering(client, "problems"):
         server = client.info("server")
-    return [*_of_version(server), *_of_client(client), *_of_server(client)]
+    return [*_of_version(server), *_of_server(client)]
 
 
 def _of_version(server: Mapping[str, object]) -> list[str]:
