@@ -66,8 +66,9 @@ class RqWorker:
 
     def kill(self) -> None:
         """Kill -9, with all that it forked."""
-        forked = self.children()
-        for pid in (self._process.pid, *forked):
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # stopped: it forks no more, and reaps nothing
+        for pid in (*self.children(), self._process.pid):
             os.kill(pid, signal.SIGKILL)
         self._process.wait(DEADLINE_SECONDS)
 

@@ -178,8 +178,7 @@ def test_start_and_close_exclude_each_other(index: RedisIndex, valkey: Valkey, c
             stamps,
         )
         both = set(zip(starts, closes, strict=True))
-    refused = "ended" if closed_as == "cancelled" else "closed"
-    assert both <= {("started", "started"), (refused, "closed")}
+    assert both <= {("started", "started"), ("closed", "closed")}
 
 
 def test_finish_is_recorded_once_and_kept_until_told(index: RedisIndex) -> None:
@@ -250,6 +249,9 @@ def test_a_tombstone_refuses_what_comes_late(index: RedisIndex) -> None:
     [entry] = index.get([job.job_id])
     assert entry is not None
     assert (entry.job, entry.closed_as) == (None, "abandoned")
+    [told] = index.unsent_endings(10)
+    assert told.ending is not None
+    assert (told.job_id, told.ending.status, told.ending.attempts) == (job.job_id, "cancelled", 0)
 
 
 def test_settle_closes_copies_and_leaves_alone_what_legacy_owns(index: RedisIndex) -> None:
@@ -315,13 +317,14 @@ def test_forget_removes_only_what_is_over_and_told(index: RedisIndex, valkey: Va
         index.finish(stamp, "one", DONE)
     index.endings_sent([told.job_id])
     index.close([tombstone := new_job_id()], "abandoned")
+    index.endings_sent([tombstone])
     assert index.forget(LONG_AGO, 10) == 0
     assert index.forget(FOREVER, 1) == 1
     assert index.forget(FOREVER, 10) == 1
     left = index.get([waiting.job_id, ended.job_id, told.job_id, tombstone])
     assert [entry is not None for entry in left] == [True, True, False, False]
+    index.close([waiting.job_id], "taken_over")
     index.endings_sent([ended.job_id])
-    index.close([waiting.job_id], "abandoned")
     index.forget(FOREVER, 10)
     with valkey.client() as client:
         assert client.dbsize() == 0
@@ -483,7 +486,7 @@ def forgetful(index: RedisIndex, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
 def test_a_page_is_not_empty_because_its_entries_were_just_forgotten(
     index: RedisIndex, forgetful: Callable[[], None]
 ) -> None:
-    index.close([gone := new_job_id()], "abandoned")
+    index.close([gone := new_job_id()], "taken_over")
     stays = accepted(index)
     forgetful()
     page = index.list_by_time(LONG_AGO, FOREVER, None, 1)

@@ -15,12 +15,13 @@ from rq.job import Job
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible
-from supaqueue.cutover.legacy.entry import Entry, Message
+from supaqueue.cutover.legacy.entry import Ending, Entry, Message
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.legacy.redis_connection import connect
 from supaqueue.cutover.legacy.redis_index import RedisIndex
 from supaqueue.cutover.legacy.rq import RqBroker
 from supaqueue.cutover.stamp import Stamp
+from supaqueue.errors import ConfigurationError
 from supaqueue.job_id import new_job_id
 from tests.cutover.rq_workers import JOBS, RqWorker, until
 from tests.valkey import Valkey
@@ -202,6 +203,54 @@ def test_a_second_copy_runs_nothing_and_keeps_the_result(
     ended(legacy, marker)
     assert effects(client, "add") == 2
     assert Job.fetch(job.job_id, connection=client).return_value() == 2
+
+
+def test_what_had_ended_before_its_worker_was_killed_keeps_its_result(
+    legacy: LegacyQueue, client: redis.Redis, start_worker: Callable[..., RqWorker]
+) -> None:
+    job = NewJob("add", [1, 1])
+    legacy.enqueue([job])
+    legacy.index.start(Stamp(job.job_id), "killed", 60)
+    legacy.index.finish(Stamp(job.job_id), "killed", Ending("completed", result=2, attempts=1))
+    start_worker()
+    until(lambda: status_in_rq(client, job) == "finished", "the second copy")
+    assert Job.fetch(job.job_id, connection=client).return_value() == 2
+    assert effects(client, "add") == 0
+
+
+def test_a_function_that_takes_too_long_has_failed(
+    legacy: LegacyQueue, client: redis.Redis, start_worker: Callable[..., RqWorker]
+) -> None:
+    job = NewJob("slow", "too slow", timeout=1, max_attempts=1)
+    legacy.enqueue([job])
+    start_worker()
+    entry = ended(legacy, job)
+    assert entry.ending is not None
+    assert entry.ending.error["type"] == "JobTimeoutException"  # type: ignore[index,call-overload]
+    until(lambda: status_in_rq(client, job) == "failed", "RQ's own end")
+    assert effects(client, "too slow") == 1
+
+
+def test_what_was_handed_over_waits_for_supabase_to_agree(
+    legacy: LegacyQueue, client: redis.Redis, start_worker: Callable[..., RqWorker]
+) -> None:
+    job = NewJob("add", [1])
+    legacy.park([job])
+    assert legacy.broker.count().pending == 0
+    legacy.release([(job, 1)])
+    [waiting] = legacy.broker.waiting()
+    assert (waiting.native_id, waiting.stamp) == (f"{job.job_id}-1", Stamp(job.job_id, 1))
+    start_worker()  # its guard cannot ask Supabase
+    until(lambda: legacy.broker.count().scheduled == 1, "the hold")
+    assert effects(client, "add") == 0
+
+
+def test_a_client_that_decodes_answers_is_refused(valkey: Valkey) -> None:
+    with (
+        redis.Redis.from_url(valkey.url, decode_responses=True) as client,
+        pytest.raises(ConfigurationError, match="decode_responses"),
+    ):
+        RqBroker(client)
 
 
 def test_a_repeated_enqueue_adds_no_copy(legacy: LegacyQueue, client: redis.Redis) -> None:

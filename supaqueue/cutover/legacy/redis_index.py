@@ -172,7 +172,7 @@ class RedisIndex:
     def forget(self, before: datetime, limit: int) -> int:
         """Remove entries that are over, and of which nobody is to be told, before a time.
 
-        Tombstones and what was taken over are such entries, from when they were closed.
+        What was settled or taken over is such an entry, from when it was closed.
         """
         before_score = microseconds(before)
         with answering(self._client, "forget"):

@@ -19,10 +19,11 @@ from rq.serializers import resolve_serializer
 from supaqueue.contract import Json, NewJob
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
 from supaqueue.cutover.legacy.entry import Message
-from supaqueue.cutover.legacy.redis_connection import answering, as_text
+from supaqueue.cutover.legacy.redis_connection import answering, as_text, options_of
 from supaqueue.cutover.legacy.redis_problems import redis_problems
 from supaqueue.cutover.legacy.rq_messages import ATTEMPTS, DEFAULT_ATTEMPTS, STAMP, Attempts, stamp_of
 from supaqueue.cutover.legacy.rq_settings import known_queues, timeout_problems, worker_problems
+from supaqueue.errors import ConfigurationError
 
 PAGE = 500
 KILLS = 10
@@ -57,6 +58,9 @@ class RqBroker:
         longest_run_seconds: how long a job may take; `problems` compares the timeout with it.
         result_ttl_seconds: how long RQ keeps results.
         serializer: as RQ takes it; workers need the same.
+
+    Raises:
+        ConfigurationError: the client decodes answers, and what RQ keeps is not all text.
     """
 
     name: ClassVar[str] = "rq"
@@ -87,6 +91,10 @@ class RqBroker:
         result_ttl_seconds: int = 86_400,
         serializer: Any = None,
     ) -> None:
+        if options_of(client).get("decode_responses"):
+            raise ConfigurationError(
+                "RQ needs a client without decode_responses: give it one of its own"
+            )
         self._client = client
         self._handlers = handlers
         self._functions = dict(functions)

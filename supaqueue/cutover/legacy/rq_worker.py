@@ -97,7 +97,7 @@ def _admitted(guard: Guard, job: Job, task_type: str, go: Callable[[MarkedRun], 
     if admission.run is None:
         _log.info("RQ job %s: %s, %s", job.id, admission.verdict, admission.reason)
     if admission.verdict == "drop":
-        return job.return_value(refresh=True)  # of an earlier copy: RQ would write None over it
+        return _earlier_result(guard, job)
     if admission.run is None:
         return _hold(job, admission.seconds)
     token = _inside.set(True)
@@ -106,6 +106,16 @@ def _admitted(guard: Guard, job: Job, task_type: str, go: Callable[[MarkedRun], 
             return go(run)
     finally:
         _inside.reset(token)
+
+
+def _earlier_result(guard: Guard, job: Job) -> Any:
+    """Return what the job came to before: RQ would write None over it, or never had it from a killed run."""
+    stamp = stamp_of(job.meta)
+    result = job.return_value(refresh=True)
+    if result is not None or stamp is None:
+        return result
+    (entry,) = guard.index.get([stamp.job_id])
+    return entry.ending.result if entry is not None and entry.ending is not None else None
 
 
 def _attempt(

@@ -9,13 +9,13 @@ local function refusal(entry)
     return nil
 end
 
-local function close(key, id)
+local function close(key, id, starts)
     set_state(key, id, 'closed')
     free_marker(key, id)
     redis.call('HSET', key, 'closed_as', closed_as)
     if closed_as == 'taken_over' then redis.call('HSET', key, 'owner', 'supabase') end
-    if closed_as == 'cancelled' then
-        set_ending(key, id, '{"status":"cancelled"}', '')
+    if closed_as == 'cancelled' or closed_as == 'abandoned' then
+        set_ending(key, id, '{"status":"cancelled","attempts":' .. starts .. '}', '')
         redis.call('ZADD', UNSENT, now, id)
     else
         redis.call('ZADD', OVER, now, id)
@@ -28,6 +28,6 @@ for n = 1, entries() do
     local entry = read(key)
     if not entry then store(key, id, 'legacy', 0, 'closed') end
     answers[n] = entry and refusal(entry) or 'closed'
-    if not entry or not refusal(entry) then close(key, id) end
+    if not entry or not refusal(entry) then close(key, id, entry and entry.starts or 0) end
 end
 return answers

@@ -6,8 +6,8 @@ epoch = tonumber(epoch)
 local entry = read(key)
 if not entry then return 'unknown' end
 if entry.epoch > epoch then return 'stale' end
-if entry.ended_at then return 'ended' end
 if entry.closed_as then return 'closed' end
+if entry.ended_at then return 'ended' end
 if entry.epoch < epoch or entry.owner ~= 'legacy' then return 'unknown' end
 if entry.runner ~= runner then
     if entry.runs_until > now then return 'busy' end
