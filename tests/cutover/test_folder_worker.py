@@ -277,6 +277,22 @@ def test_two_workers_never_take_one_file(tmp_path: Path) -> None:
         worker.close()
 
 
+def test_files_for_other_workers_hide_nothing(tmp_path: Path) -> None:
+    queue = folder_queue(tmp_path)
+    queue.enqueue([NewJob("other") for _ in range(300)])
+    queue.enqueue([NewJob("t"), NewJob("t")])
+    claims = FolderClaims(FolderBroker(tmp_path).files, Clock())
+    looked_at: list[str] = []
+
+    def accepts(path: Path) -> bool:
+        looked_at.append(path.name)
+        return '"task_type":"t"' in path.read_text()
+
+    assert [claims.next(accepts) is not None for _ in range(4)] == [True, True, False, False]
+    assert len(looked_at) == 302
+    claims.close()
+
+
 class Clock:
     """The time."""
 
