@@ -255,12 +255,12 @@ def test_nothing_runs_before_it_is_due(tmp_path: Path) -> None:
     later, delayed, soon = NewJob("t", run_at=now + timedelta(hours=2)), NewJob("t", delay=3600), NewJob("t")
     queue.enqueue([later, delayed, soon])
     claims = FolderClaims(broker.files, lambda: now)
-    taken = []
-    for _ in range(3):
-        while claim := claims.next(lambda path: True):
-            taken.append(claim.name.rest)
+    for job in (soon, delayed, later):
+        claim = claims.next(lambda path: True)
+        assert claim is not None
+        assert claim.name.rest == job.job_id
+        assert claims.next(lambda path: True) is None
         now += timedelta(hours=1)
-    assert taken == [soon.job_id, delayed.job_id, later.job_id]
     claims.close()
 
 

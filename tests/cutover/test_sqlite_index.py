@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -87,18 +89,24 @@ def test_an_index_that_was_used_before_a_fork(tmp_path: Path) -> None:
     assert index.count().unpublished == 3
 
 
-def test_a_fork_in_the_middle_of_a_write(tmp_path: Path) -> None:
+def test_a_fork_while_another_thread_writes(tmp_path: Path) -> None:
     file = SqliteFile(tmp_path / "file.sqlite", "create table if not exists t (n integer)")
+    begun = threading.Event()
 
     def write(number: int) -> None:
         with file.transaction("write") as db:
             db.execute("insert into t values (?)", [number])
+            begun.set()
+            if number == 1:
+                time.sleep(0.5)  # the fork waits for this transaction, and of that there is no sign
 
+    thread = threading.Thread(target=write, args=(1,))
+    thread.start()
+    begun.wait(60)
     process = FORK.Process(target=write, args=(2,))
-    with file.transaction("write") as db:
-        db.execute("insert into t values (1)")
-        process.start()
+    process.start()
     process.join(60)
+    thread.join(60)
     assert process.exitcode == 0
     with file.reading("read") as db:
         assert db.execute("select n from t order by n").fetchall() == [(1,), (2,)]
