@@ -11,20 +11,24 @@ from typing import Literal
 class EnqueueAnswer:
     """`created`; `exists`: stored before, alike; `conflict`: the id is taken by another job, or abandoned.
 
-    `owner` is the system that runs the job; only a cutover knows another than `supabase`.
+    `owner` is the system that runs the job; only a cutover knows another than `supabase`, or is answered
+    `flag_changed`: nothing was stored, since the flag does not give the job to Supabase any more.
     """
 
     job_id: str
-    answer: Literal["created", "exists", "conflict"]
-    owner: Literal["supabase", "legacy"] = "supabase"
+    answer: Literal["created", "exists", "conflict", "flag_changed"]
+    owner: Literal["supabase", "legacy"] | None = "supabase"
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswer:
-    """`cancelled`; `requested`: still running; `finished`: completed or failed before; `unknown`."""
+    """`cancelled`; `requested`: still running; `finished`: completed or failed before; `unknown`.
+
+    `not_owner`: another system runs it, and only that one can cancel it.
+    """
 
     job_id: str
-    answer: Literal["cancelled", "requested", "finished", "unknown"]
+    answer: Literal["cancelled", "requested", "finished", "unknown", "not_owner"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import time
 import uuid
+from typing import Literal, Self
 
 from supaqueue.errors import InvalidInput
 
@@ -16,6 +17,27 @@ _BUCKET_MASK = (1 << _BUCKET_BITS) - 1
 _VERSION_7 = 7 << 76
 _VARIANT = 2 << 62
 _UNVERSIONED = ((1 << 128) - 1) ^ (15 << 76) ^ (3 << 62)
+
+
+class Ticket(str):
+    """The id of a job of which was decided which system runs it: a repeat that presents it asks no more.
+
+    Errors of a cutover's router carry one as their `job_id`. Its text alone is an id like any other.
+    """
+
+    __slots__ = ("owner",)
+
+    owner: Literal["supabase", "legacy"]
+
+    def __new__(cls, job_id: str, owner: Literal["supabase", "legacy"]) -> Self:
+        """Return a ticket for a checked id."""
+        ticket = super().__new__(cls, check_job_id(job_id))
+        ticket.owner = owner
+        return ticket
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Pickle the owner too."""
+        return (type(self), (str(self), self.owner))
 
 
 def new_job_id() -> str:

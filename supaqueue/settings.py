@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypedDict, Unpack
@@ -155,6 +155,20 @@ def load_schema(
         ConfigurationError: it cannot be the name of a schema.
     """
     return check_schema(str(_found(environ, dotenv, {"schema": schema}).get("schema", "public")))
+
+
+def read_variables(
+    names: Iterable[str], environ: Mapping[str, str] | None = None, dotenv: Path | None = DOTENV
+) -> dict[str, str]:
+    """Return those of the variables that are set, looked for as `Settings.load` does; empty counts as unset.
+
+    Raises:
+        ConfigurationError: the `.env` file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    written = _read_dotenv(dotenv)
+    found = {name: environ.get(name, "").strip() or (written.get(name) or "").strip() for name in names}
+    return {name: text for name, text in found.items() if text}
 
 
 def check_schema(name: str) -> str:

@@ -14,11 +14,14 @@ begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_job_ids(job_ids);
     perform supaqueue_cancel_jobs(job_ids);
+    perform supaqueue_take_back(job_ids);
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case
             when j.job_id is null then 'unknown'
             when j.status = 'cancelled' then 'cancelled'
             when j.status in ('pending', 'processing') then 'requested'
+            when j.status = 'mirrored' and j.owner_outcome ->> 'status' = 'cancelled' then 'cancelled'
+            when j.status = 'mirrored' and j.owner_ended_at is null then 'not_owner'
             else 'finished' end) order by g.n), '[]')
         from unnest(job_ids) with ordinality as g (job_id, n)
         left join lateral (select * from jobs j where j.job_id = g.job_id offset 0) as j on true

@@ -2,7 +2,7 @@
 -- its tasks that are still held; job_claims' unique index makes a repeat that overtakes wait for the original, or the original
 -- for the repeat. `marks` is what the last answer said, per queue, and means nothing to the worker. Every claim also rescues
 -- tasks whose worker died, fails those whose deadline passed (`failed`: what this was the end of) and promotes due ones, also
--- of a paused queue, from which it leases nothing (`paused`). A task that lost two leases is claimed alone: `alone` says that
+-- of a paused queue, from which it leases nothing (`paused`), and of types that the flag holds back (`closed`). A task that lost two leases is claimed alone: `alone` says that
 -- the worker must claim nothing until it has ended, `drain` that it must first end what it holds.
 -- Planner settings, here and in the other calls: a session keeps its plans for long, maybe from when the tables were empty or
 -- had no statistics. What is looked up is looked up by an index, whatever the planner believes; one plan fits all arguments,
@@ -22,7 +22,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    open_types text[];
+    types job_claim_types;
     types_key text;
     -- A server that was started again may be an earlier one restored: its positions and its clock begin anew.
     server_key constant text := pg_postmaster_start_time()::text;
@@ -62,13 +62,13 @@ begin
     end if;
     perform supaqueue_start_job_tasks(started, worker_id);
 
-    select array_agg(t order by t) into open_types from unnest(task_types) as t where queue_is_open(t);
+    types := supaqueue_claim_types(task_types);
     select array_agg(q) into open_queues from unnest(queues) as q where not supaqueue_queue_is_paused(q);
-    types_key := md5(coalesce(open_types, '{}')::text);
+    types_key := md5(types::text);
     xmin := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
     began_us := supaqueue_microseconds(clock_timestamp());
 
-    select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), coalesce(open_types, '{}'), want,
+    select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), types, want,
         holding, make_interval(secs => lease_seconds), request_id, worker_id);
     tasks := lone.tasks;
     if tasks <> '[]' or lone.drain then
@@ -96,8 +96,8 @@ begin
         due := supaqueue_promote_due_job_tasks(queue_name, supaqueue_read_mark(given, 'due'), xmin, number);
         ready := case when given ->> 'types' = types_key then supaqueue_read_mark(given, 'ready') end;
         any_more := any_more or due.at < began_us;
-        if remaining > 0 and bytes_left > 0 and open_types is not null and queue_name = any (open_queues) then
-            select * into claimed from supaqueue_claim_ready_job_tasks(queue_name, open_types, remaining,
+        if remaining > 0 and bytes_left > 0 and queue_name = any (open_queues) then
+            select * into claimed from supaqueue_claim_ready_job_tasks(queue_name, types, remaining,
                 make_interval(secs => lease_seconds), request_id, worker_id, ready, bytes_left, xmin, number);
             ready := claimed.mark;
             tasks := tasks || claimed.tasks;
@@ -112,7 +112,7 @@ begin
 
     if tasks = '[]' and not lone.drain then
         -- Once more: what was rescued just now may have lost its second lease.
-        select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), coalesce(open_types, '{}'),
+        select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), types,
             remaining, holding, make_interval(secs => lease_seconds), request_id, worker_id);
         tasks := lone.tasks;
     end if;
@@ -124,5 +124,6 @@ begin
     return jsonb_build_object('tasks', tasks, 'marks', new_marks, 'alone', lone.tasks <> '[]', 'drain', lone.drain,
         'failed', failed, 'more', any_more,
         'wait_seconds', case when not any_more then supaqueue_seconds_to_next_due(queues) end,
-        'paused', (select coalesce(jsonb_agg(q), '[]') from unnest(queues) as q where q <> all (coalesce(open_queues, '{}'))));
+        'paused', (select coalesce(jsonb_agg(q), '[]') from unnest(queues) as q where q <> all (coalesce(open_queues, '{}'))),
+        'closed', (select coalesce(jsonb_agg(t), '[]') from unnest(task_types) as t where t <> all (coalesce(types.run, '{}'))));
 end $$;

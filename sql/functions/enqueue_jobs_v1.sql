@@ -1,6 +1,7 @@
 -- Stores jobs, each with one task; what a job leaves open, its task type decides (set_task_types_v1). Repeatable: per job
--- `created`, `exists` (same id, same content) or `conflict` (same id, other content, or abandoned). Rows go in in id order, so
--- that two sessions with the same ids cannot deadlock.
+-- `created`, `exists` (same id, same content), `conflict` (same id, other content, or abandoned), or `flag_changed` (nothing was
+-- stored: the row says that Supabase owns it, and the flag does not: decide again); with the owner that it has. Rows go in in id
+-- order, so that two sessions with the same ids cannot deadlock.
 create or replace function enqueue_jobs_v1(jobs jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -13,6 +14,7 @@ as $$
 declare
     at_once timestamptz;
     created uuid[];
+    stored record;
     answers jsonb;
 begin
     perform supaqueue_check_call(contract_version);
@@ -22,24 +24,33 @@ begin
     at_once := clock_timestamp();
 
     loop
-        created := created || supaqueue_store_jobs(enqueue_jobs_v1.jobs, at_once);
-        answers := (
-            select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case
-                    when c.job_id is not null and g.first then 'created'
-                    when j.abandoned_at is null and j.content_hash = g.content_hash then 'exists'
-                    else 'conflict' end) order by g.n), '[]')
-            from (
-                select (element ->> 'job_id')::uuid as job_id, n,
-                    sha256(convert_to((element - 'job_id')::text, 'UTF8')) as content_hash,
-                    row_number() over (partition by (element ->> 'job_id')::uuid order by n) = 1 as first
-                from jsonb_array_elements(enqueue_jobs_v1.jobs) with ordinality as e (element, n)
-            ) as g
-            left join unnest(created) as c (job_id) using (job_id)
-            -- "offset 0" keeps this a look-up per row: no plan may read the whole index instead.
-            cross join lateral (select * from jobs where job_id = g.job_id offset 0) as j
-        );
+        select * into stored from supaqueue_store_jobs(enqueue_jobs_v1.jobs, at_once);
+        created := created || stored.created;
+        select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'owner', j.owner, 'answer', case
+                when c.job_id is not null and g.first then 'created'
+                when j.job_id is null then 'flag_changed'
+                when j.abandoned_at is null and j.content_hash = g.content_hash then 'exists'
+                else 'conflict' end) order by g.n), '[]')
+        into answers
+        from (
+            select (element ->> 'job_id')::uuid as job_id, n,
+                sha256(convert_to((element - 'job_id' - 'owner')::text, 'UTF8')) as content_hash,
+                row_number() over (partition by (element ->> 'job_id')::uuid order by n) = 1 as first
+            from jsonb_array_elements(enqueue_jobs_v1.jobs) with ordinality as e (element, n)
+        ) as g
+        left join unnest(created) as c (job_id) using (job_id)
+        -- "offset 0" keeps this a look-up per row: no plan may read the whole index instead.
+        left join lateral (select * from jobs where job_id = g.job_id offset 0) as j on true
+        where j.job_id is not null or g.job_id = any (stored.refused);
         -- One that was here when the insert met it may have been pruned before the look-up: then it is new.
         exit when jsonb_array_length(answers) = jsonb_array_length(enqueue_jobs_v1.jobs);
+        if exists (
+            select from unnest(stored.unrouted) as u (job_id)
+            where not exists (select from jobs j where j.job_id = u.job_id offset 0)) then
+            raise exception using errcode = 'SQ005',
+                message = 'jobs: some would be owned by the legacy queue, which only the router reaches; nothing was stored',
+                hint = 'Enqueue through the router, or declare a relay: supaqueue rollout set --relay-unrouted.';
+        end if;
     end loop;
     return answers;
 end $$;

@@ -12,7 +12,8 @@ begin
           "run_at": "a string", "delay_seconds": "a number", "max_attempts": "1 to 1000",
           "retry_delay_seconds": "a number", "retry_factor": "a number", "retry_max_delay_seconds": "a number",
           "retry_jitter": "a boolean", "timeout_seconds": "a number", "deadline_at": "a string",
-          "deadline_seconds": "a number", "tags": "an array of names"}',
+          "deadline_seconds": "a number", "tags": "an array of names", "tenant": "1 to 200 characters",
+          "owner": "a string"}',
         array['job_id', 'queue', 'task_type']);
     if jsonb_array_length(new_jobs) > 10000 then
         raise exception using errcode = 'SQ003', message = 'jobs: expected at most 10000 in one call';
@@ -35,6 +36,7 @@ begin
             then 'deadline_at: expected a moment after run_at'
         when jsonb_typeof(element -> 'tags') = 'array' and jsonb_array_length(element -> 'tags') > 100
             then 'tags: expected at most 100'
+        when element ->> 'owner' not in ('supabase', 'legacy') then 'owner: expected supabase or legacy'
         else supaqueue_retry_problem(element) end as problem) as c
     where c.problem is not null limit 1;
     if found then

@@ -1,7 +1,7 @@
 -- Tasks that lost two leases may be what kills workers: one is leased only to a worker that holds nothing, so that it takes no
 -- other with it. `drain`: one has waited for 30 s, and of the workers that serve it this is the one to make room.
 create or replace function supaqueue_claim_lone_job_task(
-    queues text[], task_types text[], want integer, holding integer, lease interval, request_id uuid, worker_id text,
+    queues text[], types job_claim_types, want integer, holding integer, lease interval, request_id uuid, worker_id text,
     out tasks jsonb, out drain boolean
 )
 language plpgsql volatile
@@ -17,7 +17,8 @@ begin
     cross join lateral (
         select * from job_tasks b
         where b.queue = q.queue and b.status = 'pending' and b.position is not null and b.lost_leases >= 2
-            and b.task_type = any (task_types) and (b.deadline_at > clock_timestamp()) is not false
+            and b.task_type = any (case b.purpose when 'run' then (types).run when 'shadow' then (types).shadow else (types).probe end)
+            and (b.deadline_at > clock_timestamp()) is not false
         order by b.position limit 1
     ) as t
     order by t.position limit 1;
@@ -26,7 +27,7 @@ begin
     end if;
     if holding = 0 and want > 0 then
         select l.tasks into tasks
-        from supaqueue_lease_job_tasks(array[lone.job_id], array[lone.task_number], lease, request_id, worker_id) as l;
+        from supaqueue_lease_job_tasks(array[lone.job_id], array[lone.task_number], types, lease, request_id, worker_id) as l;
     elsif holding > 0 and lone.run_at < clock_timestamp() - interval '30 seconds' then
         select supaqueue_claim_lone_job_task.worker_id = w.worker_id into drain
         from job_workers w

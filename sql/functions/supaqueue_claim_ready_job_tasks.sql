@@ -1,6 +1,6 @@
 -- Leases up to `want` ready tasks of one queue. What lies behind the mark goes first: it is older.
 create or replace function supaqueue_claim_ready_job_tasks(
-    queue_name text, task_types text[], want integer, lease interval, request_id uuid, worker_id text,
+    queue_name text, types job_claim_types, want integer, lease interval, request_id uuid, worker_id text,
     inout mark job_claim_mark, inout bytes_left bigint, xmin bigint, number bigint, out tasks jsonb, out taken integer, out more boolean
 )
 language plpgsql volatile
@@ -20,9 +20,9 @@ begin
     end if;
     mark := supaqueue_open_mark(mark, lowest, top, 100000, xmin, number);
 
-    select * into behind from supaqueue_lease_ready_job_tasks(queue_name, task_types, mark.walk,
+    select * into behind from supaqueue_lease_ready_job_tasks(queue_name, types, mark.walk,
         supaqueue_walk_to(mark, greatest(128, 2 * want), 4096), want, lease, request_id, worker_id, bytes_left);
-    select * into ahead from supaqueue_lease_ready_job_tasks(queue_name, task_types, mark.at, top, want - behind.taken,
+    select * into ahead from supaqueue_lease_ready_job_tasks(queue_name, types, mark.at, top, want - behind.taken,
         lease, request_id, worker_id, behind.bytes_left);
     bytes_left := ahead.bytes_left;
     tasks := behind.tasks || ahead.tasks;

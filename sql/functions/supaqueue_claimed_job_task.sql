@@ -9,5 +9,5 @@ as $$
         'waited_seconds', extract(epoch from (t).claimed_at - (t).run_at),
         'timeout_seconds', extract(epoch from (t).timeout),
         'deadline_in_seconds', extract(epoch from (t).deadline_at - clock_timestamp()),
-        'checkpoint', (t).checkpoint)
+        'checkpoint', (t).checkpoint, 'purpose', (t).purpose)
 $$;

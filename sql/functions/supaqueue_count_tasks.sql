@@ -15,7 +15,10 @@ begin
             when c.failed > 0 then 'failed'
             when c.cancelled > 0 or j.task_count = 0 then 'cancelled'
             else 'completed' end,
-        finished_at = case when c.unfinished = 0 then coalesce(j.finished_at, at_once) end
+        finished_at = case when c.unfinished = 0 then coalesce(j.finished_at, at_once) end,
+        mirror_state = case when c.unfinished = 0 and j.mirror_state in ('due', 'written') then 'end_due'
+            -- A replay opens again what legacy was told had ended.
+            when c.unfinished > 0 and j.mirror_state in ('end_due', 'settled') then 'due' else j.mirror_state end
     from (
         select b.place, b.active_tasks + g.active as active, b.unfinished_tasks + g.unfinished as unfinished,
             b.failed_tasks + g.failed as failed, b.cancelled_tasks + g.cancelled as cancelled

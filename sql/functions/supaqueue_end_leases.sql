@@ -102,13 +102,15 @@ begin
         array_agg((d.status_after = 'cancelled')::integer) as cancelled,
         coalesce(jsonb_agg(jsonb_build_object('job_id', d.job_id, 'task_number', d.task_number, 'queue', d.queue,
             'task_type', d.task_type, 'attempt', d.attempts, 'error_type', d.last_error -> 'type'))
-            filter (where d.status_after = 'failed'), '[]') as failed_tasks
+            filter (where d.status_after = 'failed'), '[]') as failed_tasks,
+        array_agg(d.job_id) filter (where d.status_after = 'pending') as returned
     into changed
     from decided d where d.purpose = 'run';
 
     if changed.job_ids is not null then
         perform supaqueue_count_tasks(
             changed.job_ids, changed.active, changed.unfinished, changed.failed, changed.cancelled, at_once);
+        perform supaqueue_hand_back(changed.returned);
     end if;
     return changed.failed_tasks;
 end $$;

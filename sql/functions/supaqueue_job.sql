@@ -15,5 +15,5 @@ as $$
                 || case when with_payload then jsonb_build_object('payload', t.payload, 'checkpoint', t.checkpoint) else '{}' end
                 || case when with_attempts then jsonb_build_object('history', supaqueue_attempts(t)) else '{}' end
                 order by t.task_number)
-            from job_tasks t where t.job_id = (j).job_id), '[]'))
+            from job_tasks t where t.job_id = (j).job_id and t.purpose <> 'shadow'), '[]'))
 $$;

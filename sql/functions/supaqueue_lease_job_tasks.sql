@@ -1,6 +1,7 @@
--- Leases these tasks as far as they are still ready, in time, and no other session holds their jobs; answers them and their positions.
+-- Leases these tasks as far as they are still ready, in time, and no other session holds their jobs; answers them and their
+-- positions. Nothing that legacy owns runs here, but for a shadow; of a type that is drained only what is held.
 create or replace function supaqueue_lease_job_tasks(
-    job_ids uuid[], task_numbers smallint[], lease interval, request_id uuid, worker_id text,
+    job_ids uuid[], task_numbers smallint[], types job_claim_types, lease interval, request_id uuid, worker_id text,
     out tasks jsonb, out positions bigint[]
 )
 language plpgsql volatile
@@ -19,12 +20,14 @@ begin
             last_heartbeat = at_once, lease_expires_at = at_once + lease, progress_number = 0
         from unnest(job_ids, task_numbers) as u (job_id, task_number)
         cross join lateral (
-            select b.ctid as place, b.status, b.position, b.deadline_at from job_tasks b
+            select b.ctid as place, b.status, b.position, b.deadline_at, b.purpose, b.task_type from job_tasks b
             where b.job_id = u.job_id and b.task_number = u.task_number offset 0
         ) as before
+        cross join lateral (select b.owner, b.held from jobs b where b.job_id = u.job_id offset 0) as j
         where t.ctid = before.place and u.job_id = any (free_jobs)
             and before.status = 'pending' and before.position is not null
             and (before.deadline_at > at_once) is not false
+            and (before.purpose <> 'run' or j.owner = 'supabase' and (j.held or (before.task_type = any ((types).drain)) is not true))
         returning t as task
     )
     select coalesce(jsonb_agg(supaqueue_claimed_job_task(h.task) order by (h.task).position), '[]'),

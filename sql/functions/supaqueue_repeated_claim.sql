@@ -8,5 +8,5 @@ declare
 begin
     select * into held from supaqueue_held_job_tasks(request_id, worker_id, queues);
     return jsonb_build_object('tasks', held.tasks, 'marks', marks, 'alone', held.alone, 'drain', false, 'failed', '[]'::jsonb,
-        'more', true, 'wait_seconds', null, 'paused', '[]'::jsonb);
+        'more', true, 'wait_seconds', null, 'paused', '[]'::jsonb, 'closed', '[]'::jsonb);
 end $$;

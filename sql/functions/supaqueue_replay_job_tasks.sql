@@ -49,5 +49,6 @@ begin
         none := array_fill(0, array[cardinality(replayed)]);
         perform supaqueue_count_tasks(replayed, none, array_fill(1, array[cardinality(replayed)]),
             array_fill(-1, array[cardinality(replayed)]), none, at_once);
+        perform supaqueue_hand_back(replayed);
     end if;
 end $$;

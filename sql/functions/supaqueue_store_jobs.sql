@@ -1,17 +1,26 @@
--- Stores those of these jobs whose ids are not here yet, each with one task, and returns the ids of those. Rows go in in id order,
--- so that two sessions with the same ids cannot deadlock.
-create or replace function supaqueue_store_jobs(new_jobs jsonb, at_once timestamptz) returns uuid[]
+-- Stores those of these jobs whose ids are not here yet, each with one task: `created`. Rows go in in id order, so that two
+-- sessions with the same ids cannot deadlock. Who owns a job was decided by who enqueues it; what the flag does not give to
+-- Supabase is `refused`. A job that comes without an owner is placed here; if it is legacy's, a relay takes it there, or it is
+-- `unrouted`. The flag is read by a transaction that has its number: see hand_back_jobs_v1.
+create or replace function supaqueue_store_jobs(
+    new_jobs jsonb, at_once timestamptz, out created uuid[], out refused uuid[], out unrouted uuid[]
+)
 language plpgsql
 set search_path from current
 as $$
 #variable_conflict use_column
 declare
-    created uuid[];
+    overall constant feature_flag := supaqueue_overall_flag();
+    types_have_flags constant boolean := exists (select from feature_flag f where f.task_type is not null);
 begin
+    if overall.flag_name is null then
+        raise exception using errcode = 'SQ005', message = 'feature_flag has no row called supabase_queue: nothing says who owns new jobs',
+            hint = 'Put it back from feature_flag_changes.';
+    end if;
     with given as materialized (
-        select distinct on (g.job_id) g.n, g.job_id, g.queue, g.task_type, g.tags,
+        select distinct on (g.job_id) g.n, g.job_id, g.queue, g.task_type, g.tags, g.tenant, g.owner,
             coalesce(g.element -> 'payload', 'null') as payload,
-            sha256(convert_to((g.element - 'job_id')::text, 'UTF8')) as content_hash,
+            sha256(convert_to((g.element - 'job_id' - 'owner')::text, 'UTF8')) as content_hash,
             coalesce(g.run_at, at_once + make_interval(secs => g.delay_seconds), at_once) as run_at,
             coalesce(g.max_attempts, p.max_attempts, 5) as max_attempts,
             coalesce(make_interval(secs => g.retry_delay_seconds), p.retry_delay, interval '5 s') as retry_delay,
@@ -19,37 +28,60 @@ begin
             coalesce(make_interval(secs => g.retry_max_delay_seconds), p.retry_max_delay, interval '1 h') as retry_max_delay,
             coalesce(g.retry_jitter, p.retry_jitter, true) as retry_jitter,
             coalesce(make_interval(secs => g.timeout_seconds), p.timeout) as timeout,
-            g.deadline_at, coalesce(make_interval(secs => g.deadline_seconds), p.deadline) as deadline
+            g.deadline_at, coalesce(make_interval(secs => g.deadline_seconds), p.deadline) as deadline,
+            coalesce(f.own, overall) as own
         from rows from (
             jsonb_array_elements(new_jobs),
             jsonb_to_recordset(new_jobs) as (job_id uuid, queue text, task_type text, run_at timestamptz,
                 delay_seconds double precision, max_attempts integer, retry_delay_seconds double precision, retry_factor real,
                 retry_max_delay_seconds double precision, retry_jitter boolean, timeout_seconds double precision,
-                deadline_at timestamptz, deadline_seconds double precision, tags text[])
+                deadline_at timestamptz, deadline_seconds double precision, tags text[], tenant text, owner text)
         ) with ordinality as g (element, job_id, queue, task_type, run_at, delay_seconds, max_attempts,
             retry_delay_seconds, retry_factor, retry_max_delay_seconds, retry_jitter, timeout_seconds, deadline_at,
-            deadline_seconds, tags, n)
+            deadline_seconds, tags, tenant, owner, n)
         left join lateral (select * from job_task_types b where b.task_type = g.task_type offset 0) as p on true
+        left join lateral (
+            select f as own from feature_flag f where types_have_flags and f.flag_name = 'supabase_queue:' || g.task_type offset 0
+        ) as f on true
         order by g.job_id, g.n
+    ), placed as materialized (
+        select g.*, (g.own).stage in ('canary', 'live') as has_mirror,
+            supaqueue_placed(overall, g.own, job_bucket(g.job_id), g.tenant) as place
+        from given g
     ), stored as (
-        insert into jobs (job_id, queue, task_type, bucket, tags, content_hash, created_at)
-        select job_id, queue, task_type, job_bucket(job_id), coalesce(tags, '{}'), content_hash, at_once
-        from given order by job_id
+        insert into jobs (job_id, queue, task_type, bucket, tags, tenant, content_hash, created_at, owner, epoch, status, mirror_state)
+        select job_id, queue, task_type, job_bucket(job_id), coalesce(tags, '{}'), tenant, content_hash, at_once,
+            coalesce(owner, place), case when owner is null and place = 'legacy' then 1 else 0 end,
+            case coalesce(owner, place) when 'legacy' then 'mirrored' else 'pending' end,
+            case when coalesce(owner, place) = 'supabase' and has_mirror then 'due'
+                when owner is null and place = 'legacy' then 'release_due' else 'none' end
+        from placed
+        where owner = 'legacy' or place = 'supabase' or owner is null and (own).relays_unrouted
+        order by job_id
         on conflict do nothing
-        returning job_id
+        returning job_id, owner
     ), tasks as (
-        insert into job_tasks (job_id, queue, task_type, payload, run_at, position, max_attempts, retry_delay, retry_factor,
-            retry_max_delay, retry_jitter, timeout, deadline_at)
-        select job_id, queue, task_type, payload, run_at,
-            case when run_at <= at_once then nextval('job_task_position') end,
+        insert into job_tasks (job_id, queue, task_type, status, tenant, payload, run_at, position, max_attempts, retry_delay,
+            retry_factor, retry_max_delay, retry_jitter, timeout, deadline_at)
+        select job_id, queue, task_type, case stored_owner when 'legacy' then 'mirrored' else 'pending' end, tenant, payload, run_at,
+            case when run_at <= at_once and stored_owner = 'supabase' then nextval('job_task_position') end,
             max_attempts, retry_delay, retry_factor, retry_max_delay, retry_jitter, timeout,
             -- One that has passed passes now: claims look for deadlines from where the clock was at their last look.
             case when ends_at < at_once then at_once else ends_at end
         from (
-            select given.*, coalesce(deadline_at, run_at + deadline) as ends_at
-            from given join stored using (job_id) order by given.n
+            select p.*, s.owner as stored_owner, coalesce(deadline_at, run_at + deadline) as ends_at
+            from placed p join stored s using (job_id) order by p.n
         ) as in_order
+    ), shadows as (
+        insert into job_tasks (job_id, task_number, queue, task_type, purpose, payload, run_at, position, max_attempts, timeout)
+        select p.job_id, 1, p.queue, p.task_type, 'shadow', p.payload, p.run_at,
+            case when p.run_at <= at_once then nextval('job_task_position') end, 1, p.timeout
+        from placed p join stored s using (job_id)
+        where s.owner = 'legacy' and job_bucket(p.job_id) < (p.own).shadow_percent * 100
     )
-    select array_agg(job_id) into created from stored;
-    return created;
+    select (select array_agg(job_id) from stored),
+        array_agg(job_id) filter (where owner = 'supabase' and place = 'legacy'),
+        array_agg(job_id) filter (where owner is null and place = 'legacy' and not (own).relays_unrouted)
+    into created, refused, unrouted
+    from placed;
 end $$;

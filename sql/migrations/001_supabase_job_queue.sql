@@ -82,7 +82,7 @@ create index job_tasks_ready on job_tasks (queue, position) where status = 'pend
 -- What lost two leases is claimed alone.
 create index job_tasks_lone on job_tasks (queue, position)
     where status = 'pending' and position is not null and lost_leases >= 2;
-create index job_tasks_due on job_tasks (queue, run_at) where status = 'pending' and position is null;
+create index job_tasks_due on job_tasks (queue, run_at, job_id) where status = 'pending' and position is null;
 create index job_tasks_leased on job_tasks (queue, lease_expires_at) where status in ('claimed', 'processing');
 
 create table job_task_attempts (

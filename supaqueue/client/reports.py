@@ -40,11 +40,12 @@ class Reports:
         if self._telemetry is None:
             return
         for job, answer in zip(jobs, answers, strict=True):
-            self._telemetry.emit(
-                events.JobEnqueued(
-                    job_id=job.job_id, queue=job.queue, task_type=job.task_type, answer=answer.answer
+            if answer.answer != "flag_changed":
+                self._telemetry.emit(
+                    events.JobEnqueued(
+                        job_id=job.job_id, queue=job.queue, task_type=job.task_type, answer=answer.answer
+                    )
                 )
-            )
 
 
 def _depths(stats: Stats) -> Iterator[events.QueueDepth]:

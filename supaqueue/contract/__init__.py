@@ -8,9 +8,16 @@ from supaqueue.answer import AbandonAnswer, CancelAnswer, DropAnswer, EnqueueAns
 from supaqueue.contract.abandon_jobs import AbandonJobs
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.cancel_jobs import CancelJobs
+from supaqueue.contract.change_feature_flag import (
+    ChangeFeatureFlag,
+    FlagChange,
+    ListFlagChanges,
+    LoggedFlagChange,
+)
 from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks, RescuedToFail
 from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
+from supaqueue.contract.count_mirrors import CountMirrors, MirrorCounts, OwedMirrors
 from supaqueue.contract.dead_letters import (
     DeadLetterFilter,
     DeadLetterOptions,
@@ -28,6 +35,15 @@ from supaqueue.contract.delete_archived_jobs import (
     DeletedBatch,
 )
 from supaqueue.contract.enqueue_jobs import EnqueueJobs
+from supaqueue.contract.feature_flag import (
+    FeatureFlag,
+    FeatureFlags,
+    HandBack,
+    ReadFeatureFlags,
+    Stage,
+    flags_json,
+    read_flags,
+)
 from supaqueue.contract.finish_job_tasks import (
     FinishAnswer,
     FinishedTask,
@@ -36,21 +52,35 @@ from supaqueue.contract.finish_job_tasks import (
     TaskError,
 )
 from supaqueue.contract.get_jobs import GetJobs
+from supaqueue.contract.hand_back_jobs import HandBackJobs, HandedBack
 from supaqueue.contract.heartbeat_job_tasks import HeartbeatAnswer, HeartbeatJobTasks
+from supaqueue.contract.hold_lease import HeldLease, HoldLease
 from supaqueue.contract.json_value import Json, checked_json
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.list_schedules import ListSchedules, Schedules
+from supaqueue.contract.mirrors import (
+    ListMirrors,
+    Mirror,
+    MirrorEnding,
+    MirrorPage,
+    MirrorState,
+    SettleAnswer,
+    SettleMirrors,
+)
 from supaqueue.contract.new_job import NewJob
 from supaqueue.contract.new_schedule import NewSchedule
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
 from supaqueue.contract.prune_jobs import Pruned, PruneJobs
 from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
+from supaqueue.contract.record_outcomes import LegacyOutcome, RecordAnswer, RecordOutcomes
 from supaqueue.contract.register_worker import RegisterWorker
 from supaqueue.contract.remove_schedules import RemoveSchedules, ScheduleRef
 from supaqueue.contract.retention_policy import RetentionPolicy
 from supaqueue.contract.schedule_answer import ScheduleAnswer
 from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions, task_type_options
+from supaqueue.contract.start_legacy import StartLegacy, StartLegacyAnswer
 from supaqueue.contract.switch_schedules import SwitchSchedules
+from supaqueue.contract.take_over_jobs import OpenAnswer, OpenTakenOverJobs, TakeOverAnswer, TakeOverJobs
 from supaqueue.contract.task import UNCHANGED, ClaimedTask, Progress, TaskRef, Unchanged
 from supaqueue.contract.tick_schedules import TickAnswer, Ticks, TicksAnswer, TickSchedules
 
@@ -80,6 +110,18 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     RemoveSchedules,
     SwitchSchedules,
     TickSchedules,
+    ChangeFeatureFlag,
+    CountMirrors,
+    HandBackJobs,
+    HoldLease,
+    ListFlagChanges,
+    ListMirrors,
+    OpenTakenOverJobs,
+    ReadFeatureFlags,
+    RecordOutcomes,
+    SettleMirrors,
+    StartLegacy,
+    TakeOverJobs,
 )
 """Every call there is; a test compares them with the functions in a migrated database."""
 
@@ -94,11 +136,13 @@ __all__ = [
     "Call",
     "CancelAnswer",
     "CancelJobs",
+    "ChangeFeatureFlag",
     "ClaimJobTasks",
     "Claimed",
     "ClaimedTask",
     "ContractVersion",
     "CountJobs",
+    "CountMirrors",
     "DeadLetterFilter",
     "DeadLetterOptions",
     "DeadLetterPage",
@@ -109,29 +153,52 @@ __all__ = [
     "DropDeadLetters",
     "EnqueueAnswer",
     "EnqueueJobs",
+    "FeatureFlag",
+    "FeatureFlags",
     "FinishAnswer",
     "FinishJobTasks",
     "FinishOutcome",
     "FinishedTask",
+    "FlagChange",
     "GetJobs",
+    "HandBack",
+    "HandBackJobs",
+    "HandedBack",
     "HeartbeatAnswer",
     "HeartbeatJobTasks",
+    "HeldLease",
+    "HoldLease",
     "JobFilter",
     "JobPage",
     "JobToArchive",
     "JobsToArchive",
     "Json",
+    "LegacyOutcome",
     "ListDeadLetters",
+    "ListFlagChanges",
     "ListJobs",
+    "ListMirrors",
     "ListSchedules",
+    "LoggedFlagChange",
+    "Mirror",
+    "MirrorCounts",
+    "MirrorEnding",
+    "MirrorPage",
+    "MirrorState",
     "NewJob",
     "NewSchedule",
+    "OpenAnswer",
+    "OpenTakenOverJobs",
+    "OwedMirrors",
     "PauseQueues",
     "Progress",
     "PruneJobs",
     "Pruned",
     "QueuePause",
+    "ReadFeatureFlags",
     "ReadJobsToArchive",
+    "RecordAnswer",
+    "RecordOutcomes",
     "RegisterWorker",
     "RemoveSchedules",
     "Replay",
@@ -144,9 +211,16 @@ __all__ = [
     "ScheduleRef",
     "Schedules",
     "SetTaskTypes",
+    "SettleAnswer",
+    "SettleMirrors",
     "SpokenVersions",
+    "Stage",
+    "StartLegacy",
+    "StartLegacyAnswer",
     "Stats",
     "SwitchSchedules",
+    "TakeOverAnswer",
+    "TakeOverJobs",
     "TaskCount",
     "TaskError",
     "TaskRef",
@@ -160,5 +234,7 @@ __all__ = [
     "Unserved",
     "WorkerSeen",
     "checked_json",
+    "flags_json",
+    "read_flags",
     "task_type_options",
 ]

@@ -38,6 +38,7 @@ class Claimed:
         drain: such a task waits for this worker: claim nothing until all that it holds has ended.
         failed: tasks that the claim found with a dead worker or past their deadline, and failed.
         paused: queues of which nothing is leased for now: what of them has not started is to go back.
+        closed: task types that the flag of a cutover holds back; likewise.
     """
 
     tasks: tuple[ClaimedTask, ...]
@@ -48,6 +49,7 @@ class Claimed:
     drain: bool = False
     failed: tuple[RescuedToFail, ...] = ()
     paused: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
 
 
 _REPLY = TypeAdapter(Claimed)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import SkipValidation
 
@@ -14,7 +14,7 @@ from supaqueue.backoff import Backoff, checked_backoff
 from supaqueue.contract.json_value import Json, check_text, measured_json, without_none
 from supaqueue.contract.moment import check_time
 from supaqueue.errors import InvalidInput
-from supaqueue.job_id import check_job_id, job_id_from_key, new_job_id
+from supaqueue.job_id import Ticket, check_job_id, job_id_from_key, new_job_id
 
 MAX_ATTEMPTS = 1000
 MAX_TAGS = 100
@@ -35,6 +35,7 @@ _OPTIONS = frozenset(
         "timeout",
         "deadline",
         "tags",
+        "tenant",
     )
 )
 
@@ -59,6 +60,7 @@ class NewJob:
         deadline: no attempt begins after it, and a running one is ended: an aware time, or seconds or a
             timedelta counted from when it may first run; by default the task type's, else none.
         tags: to find it by; up to 100.
+        tenant: whose it is, 1 to 200 characters; a cutover may route by it.
 
     Raises:
         InvalidInput: naming the field.
@@ -77,6 +79,8 @@ class NewJob:
     deadline_at: datetime | None
     deadline_seconds: float | None
     tags: tuple[str, ...]
+    tenant: str | None
+    owner: Literal["supabase", "legacy"] | None = field(compare=False)
 
     def __init__(
         self,
@@ -93,6 +97,7 @@ class NewJob:
         timeout: float | timedelta | None = None,
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
+        tenant: str | None = None,
     ) -> None:
         if run_at is not None and delay is not None:
             raise InvalidInput("give either run_at or delay, not both", field="delay")
@@ -110,6 +115,8 @@ class NewJob:
             "timeout_seconds": checked_seconds(timeout, "timeout", LONGEST_TIMEOUT, SHORTEST_SECONDS),
             **_checked_deadline(deadline, run_at),
             "tags": _checked_tags(tags),
+            "tenant": None if tenant is None else check_text(tenant, field="tenant"),
+            "owner": job_id.owner if isinstance(job_id, Ticket) else None,
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -132,7 +139,10 @@ class NewJob:
             raise error.inside(field) from None
 
     def row(self) -> dict[str, Json]:
-        """Return it as SQL takes it; what is not set is left out, so that alike jobs are alike to SQL."""
+        """Return what was asked for, as SQL takes it; what is not set is left out: alike jobs are alike.
+
+        Who owns it is not among it.
+        """
         row: dict[str, Json] = {
             "job_id": self.job_id,
             "queue": self.queue,
@@ -146,8 +156,19 @@ class NewJob:
             "deadline_at": self.deadline_at.isoformat() if self.deadline_at else None,
             "deadline_seconds": self.deadline_seconds,
             "tags": list(self.tags) or None,
+            "tenant": self.tenant,
         }
         return without_none(row)
+
+    def place(self, owner: Literal["supabase", "legacy"]) -> None:
+        """Decide which system runs it, for good: whoever enqueues this object again presents that.
+
+        Raises:
+            InvalidInput: the other one was decided before.
+        """
+        if self.owner not in (None, owner):
+            raise InvalidInput(f"was placed with {self.owner} before", field="owner")
+        object.__setattr__(self, "owner", owner)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -168,7 +189,10 @@ class NewJob:
                 row["retry_max_delay_seconds"],
                 row["retry_jitter"],
             )
-        return cls(**options)
+        job = cls(**options)
+        if row.get("owner") is not None:
+            job.place(row["owner"])
+        return job
 
     def options_given(self) -> tuple[str, ...]:
         """Return the names of the options that were set, as the constructor has them."""
@@ -181,6 +205,7 @@ class NewJob:
             "timeout": self.timeout_seconds is not None,
             "deadline": self.deadline_at is not None or self.deadline_seconds is not None,
             "tags": bool(self.tags),
+            "tenant": self.tenant is not None,
         }
         return tuple(name for name, is_given in given.items() if is_given)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 from pydantic import SkipValidation
 
@@ -61,7 +62,8 @@ class ClaimedTask:
 
     `attempt` counts from 1; `waited_seconds` is the time from when it was to run until it was claimed.
     `timeout_seconds` is what one attempt may take, `deadline_in_seconds` what is left for all of them at the
-    claim; None is no limit. `checkpoint` is what an attempt before this one left behind.
+    claim; None is no limit. `checkpoint` is what an attempt before this one left behind. A task of purpose
+    `shadow` is to have no effects.
     """
 
     job_id: str
@@ -76,6 +78,7 @@ class ClaimedTask:
     timeout_seconds: float | None = None
     deadline_in_seconds: float | None = None
     checkpoint: SkipValidation[Json] = field(default=None, repr=False)
+    purpose: Literal["run", "shadow", "probe"] = "run"
 
     @property
     def ref(self) -> TaskRef:

@@ -70,6 +70,7 @@ class Claimer:
         failed: told of every claim that failed.
         rescued_to_fail: told of every task that a claim failed: its worker died, or its deadline passed.
         paused: told of the queues that a claim found paused.
+        closed: told of the task types that a claim found held back.
     """
 
     transport: AsyncTransport
@@ -86,6 +87,7 @@ class Claimer:
     failed: Callable[[CallError], None]
     rescued_to_fail: Callable[[RescuedToFail], None]
     paused: Callable[[Collection[str]], None]
+    closed: Callable[[Collection[str]], None]
     _marks: Mapping[str, Json] = field(default_factory=dict)
     _last_task: float = 0.0
     _answered: bool = False
@@ -177,6 +179,8 @@ class Claimer:
             self.rescued_to_fail(ended)
         if claimed.paused:
             self.paused(claimed.paused)
+        if claimed.closed:
+            self.closed(claimed.closed)
         for task in claimed.tasks:
             self.take(task)
         if claimed.tasks:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from supaqueue.contract import UNCHANGED, Json, Unchanged
+from supaqueue.worker.effects import Effects
 from supaqueue.worker.progress_report import ProgressReport
 
 
@@ -18,6 +22,7 @@ class Context:
         attempt: the number of this attempt, from 1.
         max_attempts: how many there are at most.
         timeout_seconds: how long this attempt may take, None if as long as it likes.
+        shadow: whether this is an observation beside the run that counts: it must have no effects.
     """
 
     job_id: str
@@ -28,6 +33,8 @@ class Context:
     max_attempts: int
     worker_id: str
     timeout_seconds: float | None = None
+    shadow: bool = False
+    effects: Effects = field(default_factory=Effects, repr=False, compare=False)
     report: ProgressReport = field(default_factory=ProgressReport, repr=False, compare=False)
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
@@ -75,6 +82,21 @@ class Context:
             InvalidInput: naming the argument.
         """
         self.report.add(percent, message, checkpoint)
+
+    async def effect(self, function: Callable[..., Any], *arguments: object, **keywords: object) -> Any:
+        """Call what has an effect outside, sync or async, and return its result; in a shadow run, don't.
+
+        There the call is recorded beside the result instead, and None is returned.
+        """
+        returned = self.sync_effect(function, *arguments, **keywords)
+        return await returned if inspect.isawaitable(returned) else returned
+
+    def sync_effect(self, function: Callable[..., Any], *arguments: object, **keywords: object) -> Any:
+        """Do as `effect` does, in a sync handler."""
+        if self.shadow:
+            self.effects.record(function, arguments, keywords)
+            return None
+        return function(*arguments, **keywords)
 
     def cancel(self) -> None:
         """Called by the worker: makes `cancelled` true."""

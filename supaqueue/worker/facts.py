@@ -66,6 +66,8 @@ def lease_lost(held: Held, where: Literal["heartbeat", "finish"]) -> LeaseLost:
 
 def finish_event(ended: Ended, answer: FinishAnswer) -> Event | None:
     """The event of a reported end: what the database recorded, not what the worker asked for."""
+    if not ended.held.counts:
+        return None
     held, finished = ended.held, ended.finished
     ids, attempt, ran = task_ids(held), held.task.attempt, finished.ran_seconds or 0.0
     error_type = finished.error.type if finished.error else None

@@ -45,6 +45,11 @@ class Held:
         """The progress of its run."""
         return self.context.report
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is a run of the job: shadows and probes are not counted."""
+        return self.task.purpose == "run"
+
     def time_left(self) -> tuple[float, Stop] | None:
         """Seconds that a run which begins now may take, and why no more; None if as long as it likes."""
         limits: list[tuple[float, Stop]] = []

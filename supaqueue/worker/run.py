@@ -136,10 +136,13 @@ def _outcome(held: Held, came: Came, max_result_bytes: int) -> tuple[Outcome | P
     returned = came.returned
     outcome = returned if isinstance(returned, Done | Retry | Snooze | Cancel | Fail) else Done(returned)
     try:
-        return _checked(outcome, max_result_bytes), None
+        outcome = _checked(outcome, max_result_bytes)
     except InvalidInput as unfit:
         # Running it again would return the same, so the attempts are not burnt on it.
         return _failed(unfit)
+    if held.context.shadow and isinstance(outcome, Done):
+        return Done(held.context.effects.beside(cast(Json, outcome.result))), None
+    return outcome, None
 
 
 def _of_error(held: Held, raised: BaseException) -> tuple[Outcome, BaseException | None]:

@@ -71,6 +71,7 @@ class Runner:
             max_attempts=task.max_attempts,
             worker_id=self.worker_id,
             timeout_seconds=task.timeout_seconds,
+            shadow=task.purpose == "shadow",
             report=ProgressReport(task.checkpoint, self.on_progress),
         )
         held = Held(task, context)
@@ -84,7 +85,7 @@ class Runner:
         if held is None or held.ended or held.stop is Stop.LEASE_LOST:
             # Its end is on its way: what the database makes of that is the answer that counts.
             return
-        if answer.answer == "lost":
+        if answer.answer == "lost" and held.counts:
             # Held on until its run ends: a sync handler goes on in its thread, and takes up a slot.
             self.telemetry.emit(lease_lost(held, "heartbeat"))
         self._interrupt(held, Stop.LEASE_LOST if answer.answer == "lost" else Stop.CANCELLED)
@@ -100,6 +101,10 @@ class Runner:
     def hand_back_queues(self, queues: Collection[str]) -> None:
         """Hands back what has not started of queues that are paused."""
         self._hand_back([held for held in self._waiting if held.task.queue in queues])
+
+    def hand_back_types(self, task_types: Collection[str]) -> None:
+        """Hands back what has not started of types that the flag of a cutover holds back."""
+        self._hand_back([held for held in self._waiting if held.counts and held.task.task_type in task_types])
 
     def _hand_back(self, waiting: Iterable[Held]) -> None:
         for held in waiting:
@@ -148,9 +153,12 @@ class Runner:
 
     async def _run(self, held: Held) -> Ended | None:
         self.leases.started(held.task.ref)
-        self.telemetry.emit(
-            JobStarted(**task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds)
-        )
+        if held.counts:
+            self.telemetry.emit(
+                JobStarted(
+                    **task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds
+                )
+            )
         handler = self.registry.handlers[held.task.task_type]
         limit = TimeLimit(held, self._abandon)
         try:

@@ -195,6 +195,7 @@ class Worker:
             failed=self._call_failed,
             rescued_to_fail=self._rescued_to_fail,
             paused=runner.hand_back_queues,
+            closed=runner.hand_back_types,
         )
 
     def _heartbeat(

@@ -21,6 +21,8 @@ from supaqueue.cutover.legacy.index import Index, ReleaseAnswer
 from supaqueue.cutover.stamp import Stamp
 
 PAGE = 1000
+LABELS = frozenset(("tags", "tenant"))
+"""Options that no handler sees: the index keeps them, whatever the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class LegacyQueue:
             NotExpressible: naming the option.
         """
         for option in job.options_given():
-            if option not in self.broker.expresses:
+            if option not in LABELS and option not in self.broker.expresses:
                 why = self.broker.cannot.get(option, f"{self.broker.name} has nothing like it")
                 raise NotExpressible(f"the legacy queue may own this job, and {why}", field=option)
 
@@ -144,6 +146,13 @@ class LegacyQueue:
             )
             for job_id, entry, one in zip(job_ids, before, closed, strict=True)
         ]
+
+    def take_over(self, job_ids: Sequence[str]) -> list[bool]:
+        """Win the run markers of jobs for good, and withdraw their messages; False where one has begun."""
+        before = self.index.get(job_ids)
+        closed = self.index.close(job_ids, "taken_over")
+        self._withdraw(entry for entry, one in zip(before, closed, strict=True) if entry and one == "closed")
+        return [one == "closed" for one in closed]
 
     def close(self) -> None:
         """Give back connections."""

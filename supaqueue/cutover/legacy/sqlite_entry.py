@@ -123,6 +123,8 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         deadline_at and datetime.fromisoformat(deadline_at),
         get("deadline_seconds"),
         tuple(stored["tags"]) if "tags" in stored else (),
+        get("tenant"),
+        None,
     )
     for put, value in zip(_SETTERS, values, strict=True):
         put(job, value)
