@@ -87,13 +87,13 @@ class Rollout:
 
         The wait is short, and there is none while the database is known to be silent.
         """
+        held = self._held
         known = self._known()
         if known and known.is_fresh and known.age_seconds < REFRESH_SECONDS:
             return known
-        reader = self._begin_read()
-        if reader is None or (known and known.is_fresh):
-            return known
-        self._wait_for(reader, is_known=known is not None)
+        reader = self._begin_read(held)
+        if reader is not None and not (known and known.is_fresh) and not self._is_silent:
+            self._wait_for(reader, is_known=known is not None)
         return self._known()
 
     def refresh(self) -> KnownFlags:
@@ -123,20 +123,18 @@ class Rollout:
         kept = self._kept.read() if self._kept else None
         return _Held(kept.flags, self._clock() - kept.age_seconds, is_own=False) if kept else None
 
-    def _begin_read(self) -> threading.Thread | None:
-        """The read under way, begun if none is; None if the last one failed a moment ago."""
+    def _begin_read(self, seen: _Held | None) -> threading.Thread | None:
+        """The read under way, begun if none is; None if the last one failed or came a moment ago."""
         with self._lock:
             if self._reader is not None and self._reader.is_alive():  # after a fork it is not
                 return self._reader
-            if self._clock() < self._not_before:
+            if self._held is not seen or self._clock() < self._not_before:
                 return None
             self._reader = threading.Thread(target=self._read_aside, name="supaqueue-flags", daemon=True)
             self._reader.start()
             return self._reader
 
     def _wait_for(self, reader: threading.Thread, *, is_known: bool) -> None:
-        if self._is_silent:
-            return
         usual = min(max(WAIT_SECONDS, 3 * self._usual_seconds), LONGEST_WAIT_SECONDS)
         reader.join(usual if is_known else self._first_wait_seconds)
         if reader.is_alive():
