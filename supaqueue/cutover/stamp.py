@@ -24,6 +24,15 @@ class Stamp:
     job_id: str
     epoch: int = 0
 
+    @property
+    def native_id(self) -> str:
+        """Return the id for brokers that take one; a hand-over gets another.
+
+        Brokers remember ids that were revoked, removed or run: a job that came back under its first id would
+        be ignored there.
+        """
+        return f"{self.job_id}-{self.epoch}" if self.epoch else self.job_id
+
     def as_json(self) -> dict[str, Json]:
         """Return it as it travels in a message."""
         return {"v": STAMP_VERSION, "job_id": self.job_id, "epoch": self.epoch}

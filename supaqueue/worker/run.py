@@ -50,10 +50,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What calling a handler came to: the value that it returned, or what it raised."""
+    """What calling a handler came to: the value that it returned, or what it raised.
+
+    `is_unfit`: it was not called, since its payload does not fit.
+    """
 
     returned: Any = None
     raised: BaseException | None = None
+    is_unfit: bool = False
 
 
 async def run_task(held: Held, handler: Handler, threads: Executor, max_result_bytes: int) -> Ended | None:
@@ -64,21 +68,35 @@ async def run_task(held: Held, handler: Handler, threads: Executor, max_result_b
         to run out.
     """
     begun = time.monotonic()
-    outcome: Outcome | Park
-    raised: BaseException | None
+    arguments = _arguments(held, handler)
+    came = arguments if isinstance(arguments, Came) else await _call(held, handler, arguments, threads)
+    return _ended(held, came, max_result_bytes, time.monotonic() - begun)
+
+
+def run_task_here(held: Held, handler: Handler, max_result_bytes: int) -> Ended | None:
+    """Runs a sync handler to its end in this thread, with no event loop; else as `run_task`."""
+    begun = time.monotonic()
+    arguments = _arguments(held, handler)
+    came = arguments if isinstance(arguments, Came) else _came(partial(handler.function, *arguments))
+    if isinstance(came.raised, KeyboardInterrupt):
+        raise came.raised
+    return _ended(held, came, max_result_bytes, time.monotonic() - begun)
+
+
+def _arguments(held: Held, handler: Handler) -> tuple[Any, ...] | Came:
     try:
-        arguments = handler.arguments(held.task.payload, held.context)
+        return handler.arguments(held.task.payload, held.context)
     except PayloadMismatch as mismatch:
-        outcome, raised = Park(str(mismatch)), mismatch
+        return Came(raised=mismatch, is_unfit=True)
     except Exception as error:
-        outcome, raised = _of_error(held, error)
-    else:
-        came = await _call(held, handler, arguments, threads)
-        outcome, raised = _outcome(held, came, max_result_bytes)
+        return Came(raised=error)
+
+
+def _ended(held: Held, came: Came, max_result_bytes: int, ran_seconds: float) -> Ended | None:
+    outcome, raised = _outcome(held, came, max_result_bytes)
     if held.stop is Stop.LEASE_LOST or held.left_running:
         return None
-    finished = finished_task(held, outcome, raised, time.monotonic() - begun)
-    return Ended(held, finished, raised)
+    return Ended(held, finished_task(held, outcome, raised, ran_seconds), raised)
 
 
 async def _call(held: Held, handler: Handler, arguments: tuple[Any, ...], threads: Executor) -> Came:
@@ -110,7 +128,9 @@ def _came(call: Callable[[], Any]) -> Came:
         return Came(raised=raised)
 
 
-def _outcome(held: Held, came: Came, max_result_bytes: int) -> tuple[Outcome, BaseException | None]:
+def _outcome(held: Held, came: Came, max_result_bytes: int) -> tuple[Outcome | Park, BaseException | None]:
+    if came.is_unfit:
+        return Park(str(came.raised)), came.raised
     if came.raised is not None:
         return _of_error(held, came.raised)
     returned = came.returned
@@ -200,16 +220,17 @@ def finished_task(
         case Snooze(seconds):
             return report(outcome="snooze", after_seconds=seconds)
         case Retry(after, reason):
-            return report(outcome="retry", after_seconds=after, error=_error(raised, "Retry", reason))
+            return report(outcome="retry", after_seconds=after, error=error_of(raised, "Retry", reason))
         case Cancel(reason):
-            return report(outcome="cancel", error=_error(None, "Cancel", reason))
+            return report(outcome="cancel", error=error_of(None, "Cancel", reason))
         case Fail(reason):
-            return report(outcome="fail", error=_error(raised, "Fail", reason))
+            return report(outcome="fail", error=error_of(raised, "Fail", reason))
         case Park(reason):
-            return report(outcome="park", error=_error(raised, "Park", reason))
+            return report(outcome="park", error=error_of(raised, "Park", reason))
 
 
-def _error(raised: BaseException | None, kind: str, message: object) -> TaskError:
+def error_of(raised: BaseException | None, kind: str, message: object) -> TaskError:
+    """What is recorded of an error: its type, else `kind`, and a text of bounded length."""
     return TaskError(type=type(raised).__qualname__ if raised is not None else kind, message=_text(message))
 
 

@@ -31,7 +31,7 @@ class BrokerCounts:
     """Messages in the broker. `unstamped` is among the others; None where the broker cannot say."""
 
     pending: int
-    scheduled: int
+    scheduled: int | None
     retrying: int | None
     leased: int | None
     unstamped: int | None

@@ -17,7 +17,7 @@ from supaqueue.cutover.stamp import Stamp
 
 AcceptAnswer = Literal["created", "exists", "conflict"]
 ReleaseAnswer = Literal["released", "exists", "stale", "closed"]
-StartAnswer = Literal["started", "busy", "ended", "stale", "closed"]
+StartAnswer = Literal["started", "busy", "ended", "stale", "closed", "unknown"]
 CloseAnswer = Literal["closed", "started", "ended"]
 FinishAnswer = Literal["recorded", "lost"]
 
@@ -33,13 +33,18 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class IndexCounts:
-    """Jobs by what they wait for. `marked`: a run marker is held. `unpublished`: intents."""
+    """Jobs by what they wait for. `marked`: a run marker is held. `unpublished`: intents.
+
+    `unstamped_runs`: how often `ran_unstamped` was called, and when last.
+    """
 
     unpublished: int
     published: int
     parked: int
     marked: int
     unsent_endings: int
+    unstamped_runs: int = 0
+    last_unstamped_at: datetime | None = None
 
 
 class Index(Protocol):
@@ -76,7 +81,7 @@ class Index(Protocol):
         """Take the run marker: `started` if it is free, has expired, or is this runner's.
 
         `busy`: another runner holds it; come back. `ended`: it has an ending. `stale`: a higher epoch is
-        known.
+        known. `unknown`: there is no entry (an index that was lost), a lower epoch, or a parked copy.
         """
 
     def renew(self, stamp: Stamp, runner: str, seconds: float) -> Literal["held", "cancel", "lost"]:
@@ -114,6 +119,9 @@ class Index(Protocol):
 
     def endings_sent(self, job_ids: Sequence[str]) -> None:
         """Note that the mirrors of these were told."""
+
+    def ran_unstamped(self) -> None:
+        """Count a message that runs without a stamp. A repeat counts again."""
 
     def count(self) -> IndexCounts:
         """Count entries."""

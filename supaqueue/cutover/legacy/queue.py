@@ -140,7 +140,7 @@ class LegacyQueue:
         self._withdraw(entry for entry, one in zip(before, closed, strict=True) if entry and one == "closed")
         return [
             AbandonAnswer(
-                job_id, "started" if one != "closed" else "abandoned" if entry is None else "cancelled"
+                job_id, "started" if one != "closed" else "cancelled" if _has_come(entry) else "abandoned"
             )
             for job_id, entry, one in zip(job_ids, before, closed, strict=True)
         ]
@@ -158,3 +158,8 @@ class LegacyQueue:
 
     def _withdraw(self, entries: Iterable[Entry]) -> None:
         self.broker.withdraw([entry.native_id for entry in entries if entry.native_id is not None])
+
+
+def _has_come(entry: Entry | None) -> bool:
+    # A tombstone has no job: a repeat finds that of the first try.
+    return entry is not None and entry.job is not None

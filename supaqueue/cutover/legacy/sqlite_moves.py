@@ -1,0 +1,168 @@
+"""What each call makes of one entry in SQLite. The caller is in a transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from supaqueue.contract import NewJob
+from supaqueue.cutover.legacy.entry import ClosedAs, Ending, Entry, EntryState, Owner
+from supaqueue.cutover.legacy.index import CloseAnswer, FinishAnswer, ReleaseAnswer, StartAnswer
+from supaqueue.cutover.legacy.sqlite_entry import COLUMNS, content_of, ending_text, entry_of, microseconds
+from supaqueue.cutover.stamp import Stamp
+
+
+def rows_of(db: sqlite3.Connection, job_ids: Iterable[str]) -> dict[str, tuple[Any, ...]]:
+    """Return the rows of COLUMNS of those that there are."""
+    rows = db.execute(
+        f"select {COLUMNS} from job where job_id in (select value from json_each(?))",  # noqa: S608
+        [json.dumps(list(job_ids))],
+    )
+    return {row[0]: row for row in rows}
+
+
+def entry_in(db: sqlite3.Connection, job_id: str) -> Entry | None:
+    """Return one entry."""
+    row = rows_of(db, [job_id]).get(job_id)
+    return None if row is None else entry_of(row)
+
+
+def insert(
+    db: sqlite3.Connection,
+    job: NewJob,
+    now: datetime,
+    *,
+    owner: Owner,
+    epoch: int,
+    state: EntryState,
+    due_at: datetime | None,
+) -> tuple[Any, ...]:
+    """Store a job that is not there; returns its row."""
+    due = None if due_at is None else microseconds(due_at)
+    given = (job.job_id, content_of(job), owner, epoch, state, microseconds(now), due)
+    db.execute(
+        "insert into job (job_id, content, owner, epoch, state, accepted_at, due_at)"
+        " values (?, ?, ?, ?, ?, ?, ?)",
+        given,
+    )
+    return (*given, None, None, None, 0, 0, None, None, None)
+
+
+def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) -> ReleaseAnswer:
+    """Make a job legacy's under the stamp's epoch, if that is later than what is known."""
+    entry = entry_in(db, stamp.job_id)
+    if entry is None:
+        insert(db, job, now, owner="legacy", epoch=stamp.epoch, state="intent", due_at=job.run_at)
+        return "released"
+    if entry.epoch > stamp.epoch:
+        return "stale"
+    if entry.closed_as == "taken_over" and entry.ending is None:
+        if entry.epoch == stamp.epoch:
+            return "stale"  # taken over under a later one
+    elif entry.state == "closed":
+        return "closed"
+    if entry.epoch == stamp.epoch and entry.owner == "legacy":
+        return "exists"
+    db.execute(
+        "update job set owner = 'legacy', epoch = ?, state = 'intent', due_at = ?, native_id = null,"
+        " runner = null, runs_until = null, starts = 0, cancel_requested = 0, closed_as = null,"
+        " ending = null, ended_at = null, is_unsent = 0 where job_id = ?",
+        (stamp.epoch, None if job.run_at is None else microseconds(job.run_at), stamp.job_id),
+    )
+    return "released"
+
+
+def settle(db: sqlite3.Connection, job: NewJob, ending: Ending, now: datetime) -> None:
+    """Close a parked copy, stored now if it was not there."""
+    if not rows_of(db, [job.job_id]):
+        insert(db, job, now, owner="supabase", epoch=0, state="parked", due_at=job.run_at)
+    db.execute(
+        "update job set state = 'closed', closed_as = coalesce(closed_as, 'settled'), ending = ?,"
+        " ended_at = ? where job_id = ? and owner = 'supabase' and ending is null",
+        (ending_text(ending), microseconds(ending.ended_at or now), job.job_id),
+    )
+
+
+def start_refused(entry: Entry | None, stamp: Stamp, runner: str, now: datetime) -> StartAnswer | None:
+    """Say why the marker cannot be taken; None if it can."""
+    if entry is None:
+        return "unknown"
+    if entry.epoch > stamp.epoch:
+        return "stale"
+    if entry.ending is not None:
+        return "ended"
+    if entry.state == "closed":
+        return "closed"
+    if entry.epoch < stamp.epoch or entry.owner != "legacy":
+        return "unknown"
+    return "busy" if entry.runner != runner and _is_marked(entry, now) else None
+
+
+def is_held_by(entry: Entry | None, stamp: Stamp, runner: str) -> bool:
+    """Say whether this runner holds the marker, or did when it expired, and nobody took it since."""
+    return entry is not None and entry.ending is None and (entry.epoch, entry.runner) == (stamp.epoch, runner)
+
+
+def finish(db: sqlite3.Connection, stamp: Stamp, runner: str, ending: Ending, now: datetime) -> FinishAnswer:
+    """Record an ending, unless the marker is another's; one that was given back is nobody's."""
+    entry = entry_in(db, stamp.job_id)
+    if entry is None or entry.epoch != stamp.epoch or entry.runner not in (None, runner):
+        return "lost"
+    if entry.ending is not None:
+        return "recorded" if entry.runner == runner else "lost"
+    if entry.state == "closed" or entry.owner != "legacy":
+        return "lost"
+    db.execute("update job set runner = ? where job_id = ?", (runner, stamp.job_id))
+    end(db, stamp.job_id, ending, now)
+    return "recorded"
+
+
+def later(now: datetime, seconds: float) -> int:
+    """Return the time so many seconds from now, as it is stored."""
+    return microseconds(now + timedelta(seconds=seconds))
+
+
+def end(db: sqlite3.Connection, job_id: str, ending: Ending, now: datetime) -> None:
+    """Record an ending that the owner's mirror is to be told."""
+    db.execute(
+        "update job set ending = ?, ended_at = ?, is_unsent = 1, runs_until = null where job_id = ?",
+        (ending_text(ending), microseconds(now), job_id),
+    )
+
+
+def close(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, now: datetime) -> CloseAnswer:
+    """Win the run marker for good."""
+    entry = entry_in(db, job_id)
+    if entry is None:
+        _insert_tombstone(db, job_id, closed_as, now)
+        return "closed"
+    if entry.closed_as is not None:
+        return "closed" if entry.closed_as == closed_as else "ended"
+    if entry.ending is not None:
+        return "ended"
+    if _is_marked(entry, now) or (entry.starts > 0 and closed_as != "cancelled"):
+        return "started"
+    db.execute(
+        "update job set state = 'closed', closed_as = ?, ended_at = ?, runner = null, runs_until = null,"
+        " owner = iif(? = 'taken_over', 'supabase', owner) where job_id = ?",
+        (closed_as, microseconds(now), closed_as, job_id),
+    )
+    if closed_as == "cancelled":
+        end(db, job_id, Ending("cancelled", attempts=entry.starts), now)
+    return "closed"
+
+
+def _insert_tombstone(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, now: datetime) -> None:
+    at = microseconds(now)
+    db.execute(
+        "insert into job (job_id, owner, epoch, state, accepted_at, closed_as, ended_at)"
+        " values (?, 'legacy', 0, 'closed', ?, ?, ?)",
+        (job_id, at, closed_as, at),
+    )
+
+
+def _is_marked(entry: Entry, now: datetime) -> bool:
+    return entry.runs_until is not None and entry.runs_until > now
