@@ -17,6 +17,7 @@ from supaqueue.contract.change_feature_flag import (
 from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks, RescuedToFail
 from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
+from supaqueue.contract.count_mirrors import CountMirrors, MirrorCounts, OwedMirrors
 from supaqueue.contract.dead_letters import (
     DeadLetterFilter,
     DeadLetterOptions,
@@ -110,6 +111,7 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     SwitchSchedules,
     TickSchedules,
     ChangeFeatureFlag,
+    CountMirrors,
     HandBackJobs,
     HoldLease,
     ListFlagChanges,
@@ -140,6 +142,7 @@ __all__ = [
     "ClaimedTask",
     "ContractVersion",
     "CountJobs",
+    "CountMirrors",
     "DeadLetterFilter",
     "DeadLetterOptions",
     "DeadLetterPage",
@@ -178,6 +181,7 @@ __all__ = [
     "ListSchedules",
     "LoggedFlagChange",
     "Mirror",
+    "MirrorCounts",
     "MirrorEnding",
     "MirrorPage",
     "MirrorState",
@@ -185,6 +189,7 @@ __all__ = [
     "NewSchedule",
     "OpenAnswer",
     "OpenTakenOverJobs",
+    "OwedMirrors",
     "PauseQueues",
     "Progress",
     "PruneJobs",

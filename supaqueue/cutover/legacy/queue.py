@@ -145,6 +145,13 @@ class LegacyQueue:
             for job_id, entry, one in zip(job_ids, before, closed, strict=True)
         ]
 
+    def take_over(self, job_ids: Sequence[str]) -> list[bool]:
+        """Win the run markers of jobs for good, and withdraw their messages; False where one has begun."""
+        before = self.index.get(job_ids)
+        closed = self.index.close(job_ids, "taken_over")
+        self._withdraw(entry for entry, one in zip(before, closed, strict=True) if entry and one == "closed")
+        return [one == "closed" for one in closed]
+
     def close(self) -> None:
         """Give back connections."""
         self.broker.close()

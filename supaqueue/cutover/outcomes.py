@@ -1,0 +1,94 @@
+"""Brings the ends of legacy's jobs onto their mirrors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from supaqueue.client.batches import enqueue_calls
+from supaqueue.contract import AbandonJobs, LegacyOutcome, RecordAnswer, RecordOutcomes
+from supaqueue.contract.json_value import encode
+from supaqueue.cutover.legacy.entry import Entry
+from supaqueue.cutover.legacy.index import Index
+from supaqueue.cutover.relayed import Relayed
+from supaqueue.cutover.sizes import within_size
+from supaqueue.transport import Transport
+
+_log = logging.getLogger(__name__)
+
+BATCH = 500
+
+
+class OutcomeRelay:
+    """Sends what the index keeps as unsent. The guard needs no spool for it: the index is as durable.
+
+    Args:
+        transport: to Supabase.
+        index: the old queue's.
+    """
+
+    def __init__(self, transport: Transport, index: Index) -> None:
+        self._transport = transport
+        self._index = index
+
+    def send(self) -> Relayed:
+        """Send all that is unsent now.
+
+        Raises:
+            CallError: Supabase or legacy gave no usable answer.
+        """
+        done = Relayed()
+        while entries := self._index.unsent_endings(BATCH):
+            for batch in within_size(entries, _size):
+                done += self._send(batch)
+        return done
+
+    def _send(self, entries: Sequence[Entry]) -> Relayed:
+        answers = {answer.job_id: answer.answer for answer in self._record(entries)}
+        late = [entry for entry in entries if answers[entry.job_id] == "unknown"]
+        if late:
+            self._mirror(late)
+            answers |= {answer.job_id: answer.answer for answer in self._record(late)}
+        self._index.endings_sent([entry.job_id for entry in entries])
+        disagreed = [job_id for job_id, answer in answers.items() if answer == "not_owner"]
+        for job_id in disagreed:
+            _log.error("legacy ended job %s, and Supabase does not know legacy as its owner", job_id)
+        recorded = sum(answer == "recorded" for answer in answers.values())
+        return Relayed(outcomes=recorded, disagreed=len(disagreed))
+
+    def _record(self, entries: Sequence[Entry]) -> tuple[RecordAnswer, ...]:
+        return self._transport.send(RecordOutcomes(tuple(map(_outcome, entries))))
+
+    def _mirror(self, entries: Sequence[Entry]) -> None:
+        """The mirrors wait in some host's spool, or were lost with it; the index knows the jobs as well."""
+        jobs = []
+        for entry in entries:
+            if entry.job is not None:
+                entry.job.place("legacy")
+                jobs.append(entry.job)
+        for call in enqueue_calls(jobs):
+            self._transport.send(call)
+        abandoned = tuple(entry.job_id for entry in entries if entry.job is None)
+        if abandoned:
+            self._transport.send(AbandonJobs(abandoned))
+
+
+def _outcome(entry: Entry) -> LegacyOutcome:
+    ending = entry.ending
+    if ending is None:
+        raise ValueError(f"job {entry.job_id} was listed as ended and has no end")
+    return LegacyOutcome(
+        entry.job_id,
+        entry.epoch,
+        ending.status,
+        ending.result,
+        ending.error,
+        ending.attempts,
+        ending.ended_at,
+    )
+
+
+def _size(entry: Entry) -> int:
+    ending = entry.ending
+    of_ending = len(encode([ending.result, ending.error])) if ending else 0
+    return of_ending + (entry.job.payload_bytes if entry.job else 0)

@@ -1,0 +1,41 @@
+"""What one turn of a relay came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+
+@dataclass(slots=True)
+class Relayed:
+    """Jobs by what was told of them.
+
+    Attributes:
+        mirrored: jobs that legacy owns, to Supabase, from the spool.
+        parked: jobs that Supabase owns, to legacy.
+        settled: ends of those.
+        released: jobs handed over, to legacy.
+        taken_over: jobs that legacy can start no more, and Supabase can.
+        outcomes: ends of jobs that legacy owns, to Supabase.
+        handed_back: jobs that Supabase has given up, to be released.
+        disagreed: rows that one side answered with a refusal: each is logged, and left for the parity check.
+    """
+
+    mirrored: int = 0
+    parked: int = 0
+    settled: int = 0
+    released: int = 0
+    taken_over: int = 0
+    outcomes: int = 0
+    handed_back: int = 0
+    disagreed: int = 0
+
+    def __iadd__(self, other: Self) -> Self:
+        """Add another turn's."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        return self
+
+    def __bool__(self) -> bool:
+        """Whether anything was done."""
+        return any(getattr(self, one.name) for one in fields(self))
