@@ -9,8 +9,10 @@ declare
     held record;
 begin
     perform supaqueue_check_call(contract_version);
-    if lease_name is null or length(lease_name) not between 1 and 200 or holder is null or length(holder) not between 1 and 200 then
-        raise exception using errcode = 'SQ003', message = 'lease_name, holder: expected 1 to 200 characters';
+    if coalesce(length(lease_name), 0) not between 1 and 200 then
+        raise exception using errcode = 'SQ003', message = 'lease_name: expected 1 to 200 characters';
+    elsif coalesce(length(holder), 0) not between 1 and 200 then
+        raise exception using errcode = 'SQ003', message = 'holder: expected 1 to 200 characters';
     elsif seconds is null or not seconds between 0 and 3600 then
         raise exception using errcode = 'SQ003', message = 'seconds: expected 0 to 3600';
     end if;

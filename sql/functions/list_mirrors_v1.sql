@@ -20,15 +20,17 @@ begin
     after_id := coalesce(split_part(page, ' ', 2)::uuid, '00000000-0000-0000-0000-000000000000');
     return (
         with listed as (
-            select j as job, j.created_at, j.job_id, t as task, row_number() over w as n, sum(t.payload_bytes) over w as bytes
+            select j.job, j.created_at, j.job_id, t.task, row_number() over w as n, sum(t.payload_bytes) over w as bytes
             from (
-                select * from jobs b
+                select b as job, b.created_at, b.job_id from jobs b
                 where b.mirror_state = list_mirrors_v1.mirror_state
                     and b.mirror_state in ('due', 'end_due', 'release_due', 'takeover_due')
                     and (b.created_at, b.job_id) > (after_time, after_id)
                 order by b.created_at, b.job_id limit page_size
             ) as j
-            cross join lateral (select * from job_tasks b where b.job_id = j.job_id and b.task_number = 0 offset 0) as t
+            cross join lateral (
+                select b as task, b.payload_bytes from job_tasks b where b.job_id = j.job_id and b.task_number = 0 offset 0
+            ) as t
             window w as (order by j.created_at, j.job_id)
         ), fitting as (
             select * from listed where n = 1 or bytes <= 4194304

@@ -13,14 +13,12 @@ as $$
 #variable_conflict use_column
 begin
     perform supaqueue_check_call(contract_version);
-    perform supaqueue_check_rows('mirrors[%s]', mirrors,
-        '{"job_id": "a UUID", "epoch": "0 to 2147483647", "mirror_state": "a string"}', array['job_id', 'epoch', 'mirror_state']);
+    perform supaqueue_check_settled(mirrors);
     perform supaqueue_lock_jobs(array(select (e ->> 'job_id')::uuid from jsonb_array_elements(mirrors) as e));
     update jobs j set mirror_state = supaqueue_settled_state(g.mirror_state)
     from jsonb_to_recordset(mirrors) as g (job_id uuid, epoch integer, mirror_state text)
     cross join lateral (select b.ctid as place, b.epoch, b.mirror_state from jobs b where b.job_id = g.job_id offset 0) as before
-    where j.ctid = before.place and before.epoch = g.epoch and before.mirror_state = g.mirror_state
-        and supaqueue_settled_state(g.mirror_state) is not null;
+    where j.ctid = before.place and before.epoch = g.epoch and before.mirror_state = g.mirror_state;
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case
             when j.job_id is null then 'unknown'

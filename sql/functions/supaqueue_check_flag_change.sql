@@ -8,7 +8,7 @@ as $$
 declare
     field text;
 begin
-    perform supaqueue_check_rows('changes[%s]', jsonb_build_array(changes),
+    perform supaqueue_check_rows('changes', jsonb_build_array(changes),
         '{"stage": "a string", "is_enabled": "a boolean", "rollout_percent": "a number", "holdback_percent": "a number",
           "shadow_percent": "a number", "by_environment": "a boolean", "routes_by_tenant": "a boolean",
           "relays_unrouted": "a boolean", "supabase_tenants": "an array of names", "legacy_tenants": "an array of names",
@@ -23,7 +23,9 @@ begin
             raise exception using errcode = 'SQ003', message = format('changes.%s: expected 0 to 100, in steps of 0.01', field);
         end if;
     end loop;
-    if changes ->> 'stage' not in ('off', 'mirror', 'shadow', 'canary', 'live', 'complete') then
+    if changes = '{}' then
+        raise exception using errcode = 'SQ003', message = 'changes: expected what to change';
+    elsif changes ->> 'stage' not in ('off', 'mirror', 'shadow', 'canary', 'live', 'complete') then
         raise exception using errcode = 'SQ003',
             message = 'changes.stage: expected off, mirror, shadow, canary, live or complete';
     elsif changes ->> 'hand_back' not in ('none', 'not_started', 'all') then

@@ -17,9 +17,7 @@ declare
     at_once timestamptz;
 begin
     perform supaqueue_check_call(contract_version);
-    perform supaqueue_check_new_jobs((
-        select coalesce(jsonb_agg(case when jsonb_typeof(e) = 'object' then e - 'epoch' else e end), '[]')
-        from jsonb_array_elements(take_over_jobs_v1.jobs) as e));
+    perform supaqueue_check_taken_over(take_over_jobs_v1.jobs);
     perform pg_current_xact_id();
     at_once := clock_timestamp();
     perform supaqueue_store_jobs((

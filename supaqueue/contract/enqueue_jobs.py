@@ -26,7 +26,7 @@ class EnqueueJobs(Call[tuple[EnqueueAnswer, ...]]):
 
     def arguments(self) -> dict[str, Json]:
         """Return the function's arguments by name."""
-        return {"jobs": [job.row() for job in self.jobs], "contract_version": CONTRACT_VERSION}
+        return {"jobs": [_row(job) for job in self.jobs], "contract_version": CONTRACT_VERSION}
 
     def parse(self, body: Json) -> tuple[EnqueueAnswer, ...]:
         """Read the answer; raises ValueError if it is none."""
@@ -37,3 +37,8 @@ class EnqueueJobs(Call[tuple[EnqueueAnswer, ...]]):
     def concerns(self) -> tuple[str, ...]:
         """Return the ids of the new jobs."""
         return tuple(job.job_id for job in self.jobs)
+
+
+def _row(job: NewJob) -> Json:
+    row = job.row()
+    return row if job.owner is None else row | {"owner": job.owner}

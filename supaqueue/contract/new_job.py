@@ -139,7 +139,10 @@ class NewJob:
             raise error.inside(field) from None
 
     def row(self) -> dict[str, Json]:
-        """Return it as SQL takes it; what is not set is left out, so that alike jobs are alike to SQL."""
+        """Return what was asked for, as SQL takes it; what is not set is left out: alike jobs are alike.
+
+        Who owns it is not among it.
+        """
         row: dict[str, Json] = {
             "job_id": self.job_id,
             "queue": self.queue,
@@ -154,7 +157,6 @@ class NewJob:
             "deadline_seconds": self.deadline_seconds,
             "tags": list(self.tags) or None,
             "tenant": self.tenant,
-            "owner": self.owner,
         }
         return without_none(row)
 

@@ -103,7 +103,8 @@ class Index(Protocol):
         """Win the run marker for good. An unknown id gets a tombstone, so that it can be accepted no more.
 
         `started`: a marker is held; or, but for `cancelled`, was ever taken. `ended`: it has an ending, or
-        was closed otherwise. Closing as `cancelled` records that as the ending, unsent. A repeat is `closed`.
+        was closed otherwise. Closing as `cancelled` or `abandoned` records `cancelled` as the ending, unsent,
+        also of a tombstone: its mirror may come late, and is not to wait for an end. A repeat is `closed`.
         """
 
     def get(self, job_ids: Sequence[str]) -> list[Entry | None]:

@@ -21,6 +21,8 @@ from supaqueue.cutover.legacy.index import Index, ReleaseAnswer
 from supaqueue.cutover.stamp import Stamp
 
 PAGE = 1000
+LABELS = frozenset(("tags", "tenant"))
+"""Options that no handler sees: the index keeps them, whatever the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class LegacyQueue:
             NotExpressible: naming the option.
         """
         for option in job.options_given():
-            if option not in self.broker.expresses:
+            if option not in LABELS and option not in self.broker.expresses:
                 why = self.broker.cannot.get(option, f"{self.broker.name} has nothing like it")
                 raise NotExpressible(f"the legacy queue may own this job, and {why}", field=option)
 

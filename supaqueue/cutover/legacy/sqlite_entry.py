@@ -123,6 +123,8 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         deadline_at and datetime.fromisoformat(deadline_at),
         get("deadline_seconds"),
         tuple(get("tags", ())),
+        get("tenant"),
+        None,
     )
     for name, value in zip(_FIELDS, values, strict=True):
         object.__setattr__(job, name, value)

@@ -92,10 +92,10 @@ def start_refused(entry: Entry | None, stamp: Stamp, runner: str, now: datetime)
         return "unknown"
     if entry.epoch > stamp.epoch:
         return "stale"
-    if entry.ending is not None:
-        return "ended"
     if entry.state == "closed":
         return "closed"
+    if entry.ending is not None:
+        return "ended"
     if entry.epoch < stamp.epoch or entry.owner != "legacy":
         return "unknown"
     return "busy" if entry.runner != runner and _is_marked(entry, now) else None
@@ -138,6 +138,7 @@ def close(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, now: datetim
     entry = entry_in(db, job_id)
     if entry is None:
         _insert_tombstone(db, job_id, closed_as, now)
+        _end_closed(db, job_id, closed_as, 0, now)
         return "closed"
     if entry.closed_as is not None:
         return "closed" if entry.closed_as == closed_as else "ended"
@@ -150,9 +151,13 @@ def close(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, now: datetim
         " owner = iif(? = 'taken_over', 'supabase', owner) where job_id = ?",
         (closed_as, microseconds(now), closed_as, job_id),
     )
-    if closed_as == "cancelled":
-        end(db, job_id, Ending("cancelled", attempts=entry.starts), now)
+    _end_closed(db, job_id, closed_as, entry.starts, now)
     return "closed"
+
+
+def _end_closed(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, starts: int, now: datetime) -> None:
+    if closed_as in ("cancelled", "abandoned"):
+        end(db, job_id, Ending("cancelled", attempts=starts), now)
 
 
 def _insert_tombstone(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, now: datetime) -> None:
