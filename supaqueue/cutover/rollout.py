@@ -82,15 +82,20 @@ class Rollout:
         self._kept_at = clock()
         self._held = self._from_disk()
 
+    def at_hand(self) -> KnownFlags | None:
+        """Return flags for which nothing is to be done; None if `current` has to be asked."""
+        known = self._known()
+        return known if known and known.is_fresh and known.age_seconds < REFRESH_SECONDS else None
+
     def current(self) -> KnownFlags | None:
         """Return the flags, or None if none are known. Waits for a read only if there are no fresh ones.
 
         The wait is short, and there is none while the database is known to be silent.
         """
         held = self._held
+        if (at_hand := self.at_hand()) is not None:
+            return at_hand
         known = self._known()
-        if known and known.is_fresh and known.age_seconds < REFRESH_SECONDS:
-            return known
         reader = self._begin_read(held)
         if reader is not None and not (known and known.is_fresh) and not self._is_silent:
             self._wait_for(reader, is_known=known is not None)

@@ -125,6 +125,7 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         tuple(get("tags", ())),
         get("tenant"),
         None,
+        False,
     )
     for name, value in zip(_FIELDS, values, strict=True):
         object.__setattr__(job, name, value)
