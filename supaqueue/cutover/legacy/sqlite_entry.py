@@ -125,6 +125,7 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         tuple(stored["tags"]) if "tags" in stored else (),
         get("tenant"),
         None,
+        False,
     )
     for put, value in zip(_SETTERS, values, strict=True):
         put(job, value)
