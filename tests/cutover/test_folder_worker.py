@@ -300,6 +300,16 @@ class Clock:
         return datetime.now(UTC)
 
 
+def test_what_dead_writers_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    files = FolderBroker(tmp_path).files
+    for name, modified in (("dead.tmp", 0), ("alive.tmp", None)):
+        (files.writing / name).touch()
+        if modified is not None:
+            os.utime(files.writing / name, (modified, modified))
+    files.sweep()
+    assert os.listdir(files.writing) == ["alive.tmp"]
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LegacyUnavailable, match="must exist, be writable"):
