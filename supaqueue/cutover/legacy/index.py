@@ -68,14 +68,17 @@ class Index(Protocol):
         """Make handed-over jobs legacy's: intents under the stamp's epoch, stored if not known.
 
         `exists`: under that epoch already, perhaps unpublished. `stale`: a higher epoch is known. `closed`:
-        cancelled or abandoned here for good.
+        ended, cancelled or abandoned here for good. A settled or taken over job can come back.
         """
 
     def unpublished(self, stamps: Sequence[Stamp]) -> list[bool]:
         """Say for each stamp whether it is an intent under that very epoch."""
 
     def settle(self, endings: Sequence[tuple[NewJob, Ending]]) -> None:
-        """Close parked copies, with how Supabase ended them; stored if not known, ignored if legacy owns."""
+        """Close parked copies, with how Supabase ended them; stored if not known, ignored if legacy owns.
+
+        The latest end counts: a dead letter may be replayed.
+        """
 
     def start(self, stamp: Stamp, runner: str, seconds: float) -> StartAnswer:
         """Take the run marker: `started` if it is free, has expired, or is this runner's.
