@@ -14,8 +14,8 @@ from kombu.exceptions import OperationalError
 from supaqueue.contract import Json, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
-from supaqueue.cutover.legacy.celery_messages import HEADER
 from supaqueue.cutover.legacy.celery_settings import settings_that_lose_jobs
+from supaqueue.cutover.legacy.celery_stamp import HEADER
 from supaqueue.cutover.legacy.entry import Message
 from supaqueue.errors import ConfigurationError
 
