@@ -1,12 +1,14 @@
--- Why a flag cannot change like this, null if it can. For a new row `before` is the overall one: it is what held until now.
+-- Why a flag cannot change like this, null if it can. For a new row `before` is the overall one: it is what held until now. A row
+-- that is not written yet has no generated columns, hence the type is read from its name.
 create or replace function supaqueue_flag_problem(before feature_flag, after feature_flag, is_new boolean) returns text
 language sql stable
 set search_path from current
 as $$
     select case
         when (after).flag_name is distinct from (before).flag_name and not is_new then 'flag_name does not change'
-        when is_new and not supaqueue_task_type_is_known((after).task_type)
-            then format('no worker serves the task type %s and none was enqueued: is it spelt right?', quote_literal((after).task_type))
+        when is_new and not supaqueue_task_type_is_known(substr((after).flag_name, 16))
+            then format('no worker serves the task type %s and none was enqueued: is it spelt right?',
+                quote_literal(substr((after).flag_name, 16)))
         when not supaqueue_stage_step_allowed((before).stage, (after).stage)
             then format('there is no step from %s to %s', (before).stage, (after).stage)
         when (after).stage in ('off', 'mirror', 'shadow') and (after).is_enabled

@@ -255,12 +255,12 @@ def test_nothing_runs_before_it_is_due(tmp_path: Path) -> None:
     later, delayed, soon = NewJob("t", run_at=now + timedelta(hours=2)), NewJob("t", delay=3600), NewJob("t")
     queue.enqueue([later, delayed, soon])
     claims = FolderClaims(broker.files, lambda: now)
-    taken = []
-    for _ in range(3):
-        while claim := claims.next(lambda path: True):
-            taken.append(claim.name.rest)
+    for job in (soon, delayed, later):
+        claim = claims.next(lambda path: True)
+        assert claim is not None
+        assert claim.name.rest == job.job_id
+        assert claims.next(lambda path: True) is None
         now += timedelta(hours=1)
-    assert taken == [soon.job_id, delayed.job_id, later.job_id]
     claims.close()
 
 
@@ -275,6 +275,22 @@ def test_two_workers_never_take_one_file(tmp_path: Path) -> None:
     assert len(names) == len(set(names)) == 50
     for worker in workers:
         worker.close()
+
+
+def test_files_for_other_workers_hide_nothing(tmp_path: Path) -> None:
+    queue = folder_queue(tmp_path)
+    queue.enqueue([NewJob("other") for _ in range(300)])
+    queue.enqueue([NewJob("t"), NewJob("t")])
+    claims = FolderClaims(FolderBroker(tmp_path).files, Clock())
+    looked_at: list[str] = []
+
+    def accepts(path: Path) -> bool:
+        looked_at.append(path.name)
+        return '"task_type":"t"' in path.read_text()
+
+    assert [claims.next(accepts) is not None for _ in range(4)] == [True, True, False, False]
+    assert len(looked_at) == 302
+    claims.close()
 
 
 class Clock:

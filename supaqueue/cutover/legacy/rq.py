@@ -92,9 +92,7 @@ class RqBroker:
         serializer: Any = None,
     ) -> None:
         if options_of(client).get("decode_responses"):
-            raise ConfigurationError(
-                "RQ needs a client without decode_responses: give it one of its own"
-            )
+            raise ConfigurationError("RQ needs a client without decode_responses: give it one of its own")
         self._client = client
         self._handlers = handlers
         self._functions = dict(functions)
