@@ -167,6 +167,12 @@ class CutoverMachine(RuleBasedStateMachine):
             assert asked.called_off, "only what was abandoned is refused"
         else:
             asked.accepted = True
+            if answer.answer == "created" and answer.owner == "supabase":
+                assert self.gives_to_supabase(), "Supabase got a job that the flag does not give to it"
+
+    def gives_to_supabase(self) -> bool:
+        query = "select is_enabled and rollout_percent > 0 from feature_flag where task_type is null"
+        return self.database.execute(query).fetchone() == (True,)
 
     @precondition(lambda self: any(transport.delayed for transport in self.transports))
     @rule(which=WHICH)
