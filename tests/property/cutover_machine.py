@@ -18,7 +18,6 @@ from uuid import uuid4
 import psycopg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from supaqueue.cutover.router import DualWriteQueue
 
 from supaqueue.contract import (
     ChangeFeatureFlag,
@@ -40,6 +39,7 @@ from supaqueue.cutover.legacy.folder import folder_queue
 from supaqueue.cutover.marked_run import MarkedRun
 from supaqueue.cutover.relay import Relay
 from supaqueue.cutover.rollout import KnownFlags
+from supaqueue.cutover.router import DualWriteQueue
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.supabase_starts import StartsInSupabase
 from supaqueue.cutover.switches import Switches
@@ -81,6 +81,10 @@ class FrozenFlags:
     def __init__(self, transport: FaultyTransport) -> None:
         self._transport = transport
         self._flags: FeatureFlags | None = None
+
+    def at_hand(self) -> KnownFlags:
+        """Return what it read last."""
+        return self.current()
 
     def current(self) -> KnownFlags:
         """Return what it read last."""
