@@ -90,6 +90,8 @@ class FrozenFlags:
         """Return what it read last."""
         return self.refresh() if self._flags is None else KnownFlags(self._flags, 1.0, True)
 
+    at_hand = current
+
     def refresh(self) -> KnownFlags:
         """Read."""
         self._flags = self._transport.send(ReadFeatureFlags())
@@ -130,8 +132,8 @@ class CutoverMachine(RuleBasedStateMachine):
         """Return what one process enqueues with."""
         transport = self.transports[number]
         return DualWriteQueue(
+            self.legacy,
             transport=transport,
-            legacy=self.legacy,
             switches=Switches(),
             rollout=self.flags[number],
             spool=self.spool,
