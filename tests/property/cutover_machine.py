@@ -82,10 +82,6 @@ class FrozenFlags:
         self._transport = transport
         self._flags: FeatureFlags | None = None
 
-    def at_hand(self) -> KnownFlags:
-        """Return what it read last."""
-        return self.current()
-
     def current(self) -> KnownFlags:
         """Return what it read last."""
         return self.refresh() if self._flags is None else KnownFlags(self._flags, 1.0, True)
