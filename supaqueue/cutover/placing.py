@@ -87,7 +87,7 @@ class Placing:
             self._legacy.check(given)
         job = copy.copy(given)
         object.__setattr__(job, "owner", owner)  # the copy's: `given` remembers it only once it may count
-        settle = owner == "legacy" and (again or (presented is None and _is_repeat(given, known)))
+        settle = owner == "legacy" and presented is None and _is_repeat(given, known)
         return Placed(place, given, job, _copy(planned, owner), settle)
 
     def _plan(self, job: NewJob, known: KnownFlags | None) -> Plan:

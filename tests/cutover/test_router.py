@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import AbandonJobs, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible, SpoolError
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.switches import DUAL_WRITE, Switches
@@ -166,6 +166,45 @@ def test_the_same_objects_present_their_owner_after_a_lost_answer(world: World) 
     assert [world.messages(job.job_id) for job in jobs] == [0, 0, 0]
 
 
+def test_what_was_decided_holds_though_supabase_cannot_be_asked(world: World) -> None:
+    world.flag("live", 100)
+    queue = world.queue()
+    job = minted(LOW)
+    world.line.fault = "lost"
+    with pytest.raises(QueueUnavailable):
+        queue.enqueue_many([job])
+    world.flag("canary", 0, raised_at=MOMENT)
+    world.line.fault = "refused"
+    with pytest.raises(QueueUnavailable):
+        queue.enqueue_many([job])
+    assert world.messages(job.job_id) == 0
+
+
+def test_legacy_s_ticket_holds_though_supabase_never_heard_of_the_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.flag("mirror", 0)
+    queue = world.queue()
+    world.line.fault = "refused"
+    with monkeypatch.context() as patch:
+        patch.setattr(world.legacy.broker, "publish", unavailable)
+        with pytest.raises(LegacyUnavailable) as raised:
+            queue.enqueue("bill", 1)
+    world.line.fault = None
+    world.flag("live", 100, raised_at=MOMENT)
+    answer = queue.enqueue("bill", 1, job_id=raised.value.job_id)
+    assert (answer.owner, world.row(answer.job_id)) == ("legacy", ("legacy", "mirrored", 0))
+    assert world.messages(answer.job_id) == 1
+
+
+def test_a_tombstone_in_supabase_alone_keeps_a_job_out_of_legacy(world: World) -> None:
+    world.flag("mirror", 0)
+    job = minted(HIGH)
+    world.line.inner.send(AbandonJobs((job.job_id,)))
+    assert world.queue().enqueue_many([job])[0].answer == "conflict"
+    assert world.entry(job.job_id) is None
+
+
 def test_a_ticket_whose_row_never_came_becomes_legacys_by_a_row_in_supabase_first(world: World) -> None:
     world.flag("live", 100)
     queue = world.queue()
@@ -253,11 +292,15 @@ def test_a_supplied_id_keeps_its_first_owner(world: World, before: int, after: i
         world.queue().enqueue("bill", 2, idempotency_key="7")
 
 
-def test_a_job_that_was_handed_over_is_the_relays_to_publish(world: World) -> None:
+def test_a_job_that_was_handed_over_is_the_relays_to_publish(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.flag("live", 100)
     queue = world.queue()
     job = minted(LOW)
-    queue.enqueue_many([job])
+    with monkeypatch.context() as patch:
+        patch.setattr(world.legacy.index, "park", unavailable)  # legacy knows nothing of the job
+        queue.enqueue_many([job])
     world.database.execute(
         "update jobs set owner = 'legacy', epoch = 1, status = 'mirrored', mirror_state = 'release_due'"
     )
