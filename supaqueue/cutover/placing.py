@@ -124,7 +124,7 @@ def _refuse_legacy(job: NewJob, owner: Owner) -> None:
     """Refuse what was decided for a queue that is off by now: whether it came there is not known here."""
     if owner == "legacy":
         raise QueueUnavailable(
-            f"job {job.job_id} was placed with the legacy queue, which the cutover has left since: if that queue"
+            f"job {job.job_id} was placed with the legacy queue, which the cutover has left: if that queue"
             " did not run it, abandon it and enqueue it under a new id",
             call=CALL,
             committed="unknown",
