@@ -98,15 +98,11 @@ WRITES: dict[str, tuple[str, ...]] = {
         "broker.withdraw: remove pending",
         "open_taken_over_jobs_v1",
     ),
-    "undo, legacy": (
-        "abandon_jobs_v1",
-        "index.close: commit",
-        "broker.withdraw: remove pending",
-    ),
+    "undo, legacy": ("index.close: commit", "broker.withdraw: remove pending", "abandon_jobs_v1"),
     "undo, legacy, spooled mirror": (
-        "abandon_jobs_v1",
         "index.close: commit",
         "broker.withdraw: remove pending",
+        "abandon_jobs_v1",
     ),
     "undo, Supabase": ("abandon_jobs_v1",),
     "undo, not come": (
