@@ -1,0 +1,162 @@
+"""The demo's processes: producers, and workers of both systems that can be held, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from supaqueue.cli.demo.cutover.legacy import worker_words
+from supaqueue.cli.demo.cutover.witness import Witness
+from supaqueue.cli.demo.workers import LEASE_SECONDS, QUEUE
+from supaqueue.devstack import Stack
+
+STOP_SECONDS = 30.0
+SUPABASE_WORKER = ("-m", "supaqueue", "worker", "supaqueue.cli.demo.cutover.handlers:registry")
+
+
+class PythonProcess:
+    """A `python` in a session of its own, so that a kill takes what it has forked with it.
+
+    Args:
+        name: of the process; its log is called so.
+        words: what follows `python`.
+    """
+
+    def __init__(self, name: str, words: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self._words = [sys.executable, *words]
+        self._environ = {**_without_settings(os.environ), **environ}
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, also again."""
+        with (self._folder / f"{self.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._words,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                start_new_session=True,
+            )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started, and runs no more."""
+        return self._process is not None and self._process.poll() is not None
+
+    def kill(self) -> None:
+        """Kill it with -9."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):  # its session has gone with it
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, and kill what is left after half a minute."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+        self.kill()
+        self._process = None
+
+    def wait(self) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        assert self._process is not None
+        return self._process.wait(STOP_SECONDS)
+
+
+class WorkerProcess(PythonProcess):
+    """A worker that the witness knows by name."""
+
+    def __init__(
+        self, witness: Witness, words: Sequence[str], environ: Mapping[str, str], folder: Path
+    ) -> None:
+        super().__init__(witness.worker, words, {**environ, **witness.environment()}, folder)
+        self.witness = witness
+
+    def hold(self) -> None:
+        """Let no handler of it come to its end."""
+        self.witness.gate.touch()
+
+    def let_go(self) -> None:
+        """Let its handlers go on."""
+        self.witness.gate.unlink(missing_ok=True)
+
+
+def supabase_workers(stack: Stack, folder: Path, count: int) -> list[WorkerProcess]:
+    """Return workers of the queue in Supabase, as a user starts them."""
+    options = [
+        "--queue",
+        QUEUE,
+        "--concurrency",
+        "8",
+        "--lease-seconds",
+        str(LEASE_SECONDS),
+        "--no-scheduler",
+    ]
+    return [
+        WorkerProcess(
+            Witness(folder, "supabase", f"supabase-{number}"),
+            [*SUPABASE_WORKER, *options],
+            environment(stack, "SUPAQUEUE_WORKER_TOKEN"),
+            folder,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def legacy_workers(stack: Stack, folder: Path, place: str, count: int) -> list[WorkerProcess]:
+    """Return workers of the old queue."""
+    return [
+        WorkerProcess(
+            Witness(folder, "legacy", f"legacy-{number}"),
+            worker_words(place),
+            environment(stack, "SUPAQUEUE_WORKER_TOKEN"),
+            folder,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def producers(stack: Stack, folder: Path, place: str, count: int) -> list[PythonProcess]:
+    """Return what enqueues all the time."""
+    module = "supaqueue.cli.demo.cutover.producer"
+    return [
+        PythonProcess(
+            f"producer-{number}",
+            ["-m", module, str(folder), str(number), place],
+            environment(stack, "SUPAQUEUE_PRODUCER_TOKEN"),
+            folder,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what the user's own queue is set up with."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("SUPABASE_", "SUPAQUEUE_")) or name == "SUPAQUEUE_PG_BIN"
+    }
+
+
+def environment(stack: Stack, token: str) -> dict[str, str]:
+    """Return where Supabase is, and who one is there."""
+    env = stack.env()
+    return {
+        "SUPABASE_URL": env["SUPABASE_URL"],
+        "SUPABASE_ANON_KEY": env["SUPABASE_ANON_KEY"],
+        "SUPAQUEUE_TOKEN": env[token],
+    }
