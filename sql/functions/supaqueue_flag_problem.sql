@@ -26,7 +26,8 @@ as $$
         when (after).hand_back <> 'none' and (before).hand_back = 'none'
             and ((after).stage in ('off', 'complete') or (after).is_enabled and (after).rollout_percent > 0)
             then 'jobs go back to legacy only while the percent is 0 or the flag disabled, at the stages mirror to live'
-        when supaqueue_flag_is_raised(before, after) and (before).latched_at is not null and (after).latched_at is not null
+        when supaqueue_flag_is_raised(before, after) and (before).latched_at is not null
+            and (is_new or (after).latched_at is not null)
             then format('latched since %s (%s): a person clears that first', (before).latched_at, coalesce((before).latch_reason, 'no reason given'))
         when supaqueue_flag_is_raised(before, after) and (after).hand_back <> 'none'
             then 'jobs go back to legacy: that ends first, or is switched off (hand_back = ''none'')' end

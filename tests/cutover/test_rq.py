@@ -221,7 +221,7 @@ def test_what_had_ended_before_its_worker_was_killed_keeps_its_result(
 def test_a_function_that_takes_too_long_has_failed(
     legacy: LegacyQueue, client: redis.Redis, start_worker: Callable[..., RqWorker]
 ) -> None:
-    job = NewJob("slow", "too slow", timeout=1, max_attempts=1)
+    job = NewJob("slow", "too slow", timeout=5, max_attempts=1)  # importing the function counts
     legacy.enqueue([job])
     start_worker()
     entry = ended(legacy, job)

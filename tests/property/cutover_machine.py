@@ -18,7 +18,6 @@ from uuid import uuid4
 import psycopg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from supaqueue.cutover.router import DualWriteQueue
 
 from supaqueue.contract import (
     ChangeFeatureFlag,
@@ -40,6 +39,7 @@ from supaqueue.cutover.legacy.folder import folder_queue
 from supaqueue.cutover.marked_run import MarkedRun
 from supaqueue.cutover.relay import Relay
 from supaqueue.cutover.rollout import KnownFlags
+from supaqueue.cutover.router import DualWriteQueue
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.supabase_starts import StartsInSupabase
 from supaqueue.cutover.switches import Switches
@@ -86,6 +86,8 @@ class FrozenFlags:
         """Return what it read last."""
         return self.refresh() if self._flags is None else KnownFlags(self._flags, 1.0, True)
 
+    at_hand = current
+
     def refresh(self) -> KnownFlags:
         """Read."""
         self._flags = self._transport.send(ReadFeatureFlags())
@@ -126,8 +128,8 @@ class CutoverMachine(RuleBasedStateMachine):
         """Return what one process enqueues with."""
         transport = self.transports[number]
         return DualWriteQueue(
+            self.legacy,
             transport=transport,
-            legacy=self.legacy,
             switches=Switches(),
             rollout=self.flags[number],
             spool=self.spool,

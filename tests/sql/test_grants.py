@@ -57,6 +57,7 @@ SERVICE_CALLS = {
     "remove_schedules_v1",
     "switch_schedules_v1",
     "change_feature_flag_v1",
+    "count_mirrors_v1",
     "list_flag_changes_v1",
     "hand_back_jobs_v1",
     "take_over_jobs_v1",

@@ -104,6 +104,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "switch_schedules_v1": {"schedules": []},
     "tick_schedules_v1": {"schedules": [TICKS]},
     "read_feature_flags_v1": {},
+    "count_mirrors_v1": {},
     "change_feature_flag_v1": FLAG,
     "list_flag_changes_v1": {"before_id": None, "page_size": 10},
     "hand_back_jobs_v1": HAND_BACK,

@@ -55,6 +55,7 @@ FUNCTIONS: Mapping[str, Function] = {
 NOT_OFFERED: frozenset[str] = frozenset(
     {
         "change_feature_flag_v1",
+        "count_mirrors_v1",
         "declare_schedules_v1",
         "delete_archived_jobs_v1",
         "hand_back_jobs_v1",
