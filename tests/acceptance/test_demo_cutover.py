@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -63,10 +65,19 @@ def processes_in(folder: Path) -> list[str]:
     return found
 
 
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """An empty folder that Postgres' own account can enter, unlike pytest's."""
+    path = Path(tempfile.mkdtemp(prefix="cutover-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
 @pytest.mark.timeout(660)
-def test_whole_cutover_loses_nothing_and_runs_nothing_twice(tmp_path: Path) -> None:
+def test_whole_cutover_loses_nothing_and_runs_nothing_twice(directory: Path) -> None:
     # Someone's own queue in the environment takes no part.
-    done = run_demo("--json", TMPDIR=str(tmp_path), SUPABASE_QUEUE_ENABLED="false", SUPAQUEUE_SCHEMA="other")
+    done = run_demo("--json", TMPDIR=str(directory), SUPABASE_QUEUE_ENABLED="false", SUPAQUEUE_SCHEMA="other")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert [stage["stage"] for stage in summary["stages"]] == list(STAGES)
@@ -80,8 +91,8 @@ def test_whole_cutover_loses_nothing_and_runs_nothing_twice(tmp_path: Path) -> N
     assert "killed legacy-1 with -9" in done.stderr
     assert "killed supabase-1 with -9" in done.stderr
     assert summary["reruns"] >= 2  # what either of them was inside of
-    assert list(tmp_path.iterdir()) == []
-    assert processes_in(tmp_path) == []
+    assert list(directory.iterdir()) == []
+    assert processes_in(directory) == []
 
 
 def check_stage(stage: dict[str, Any]) -> None:
