@@ -9,9 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from supaqueue.contract import NewJob
-from supaqueue.cutover.legacy.entry import ClosedAs, Ending, Entry, EntryState, Owner
+from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry, EntryState, Owner
 from supaqueue.cutover.legacy.index import CloseAnswer, FinishAnswer, ReleaseAnswer, StartAnswer
-from supaqueue.cutover.legacy.sqlite_entry import COLUMNS, content_of, ending_text, entry_of, microseconds
+from supaqueue.cutover.legacy.sqlite_entry import (
+    COLUMNS,
+    broken_text,
+    content_of,
+    ending_text,
+    entry_of,
+    microseconds,
+)
 from supaqueue.cutover.stamp import Stamp
 
 
@@ -48,7 +55,7 @@ def insert(
         " values (?, ?, ?, ?, ?, ?, ?)",
         given,
     )
-    return (*given, None, None, None, 0, 0, None, None, None)
+    return (*given, None, None, None, 0, 0, None, None, None, None)
 
 
 def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) -> ReleaseAnswer:
@@ -59,29 +66,52 @@ def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) ->
         return "released"
     if entry.epoch > stamp.epoch:
         return "stale"
-    if entry.closed_as == "taken_over" and entry.ending is None:
-        if entry.epoch == stamp.epoch:
-            return "stale"  # taken over under a later one
-    elif entry.state == "closed":
+    if entry.owner == "legacy" and entry.state == "closed":
         return "closed"
-    if entry.epoch == stamp.epoch and entry.owner == "legacy":
-        return "exists"
+    if entry.epoch == stamp.epoch:
+        # One of Supabase's under this epoch was taken over under a later one.
+        return "exists" if entry.owner == "legacy" else "stale"
+    if entry.owner == "legacy" and entry.ending is not None:
+        return "closed"
     db.execute(
         "update job set owner = 'legacy', epoch = ?, state = 'intent', due_at = ?, native_id = null,"
         " runner = null, runs_until = null, starts = 0, cancel_requested = 0, closed_as = null,"
-        " ending = null, ended_at = null, is_unsent = 0 where job_id = ?",
+        " ending = null, ended_at = null, is_unsent = 0, broken_glass = null where job_id = ?",
         (stamp.epoch, None if job.run_at is None else microseconds(job.run_at), stamp.job_id),
     )
     return "released"
 
 
+def break_glass(db: sqlite3.Connection, job_id: str, broken: BrokenGlass, now: datetime) -> Stamp | None:
+    """Let a job run here that only Supabase could allow; see `Index`."""
+    entry = entry_in(db, job_id)
+    if entry is None or entry.job is None or entry.ending is not None:
+        return None
+    if entry.owner == "supabase" and (entry.state == "parked" or entry.closed_as == "taken_over"):
+        epoch = entry.epoch + 1
+        db.execute(
+            "update job set owner = 'legacy', epoch = ?, state = 'intent', native_id = null, runner = null,"
+            " runs_until = null, starts = 0, cancel_requested = 0, closed_as = null, ended_at = null,"
+            " broken_glass = ? where job_id = ?",
+            (epoch, broken_text(broken, now), job_id),
+        )
+        return Stamp(job_id, epoch)
+    if entry.owner != "legacy" or entry.state == "closed" or entry.epoch == 0:
+        return None
+    db.execute(
+        "update job set broken_glass = coalesce(broken_glass, ?) where job_id = ?",
+        (broken_text(broken, now), job_id),
+    )
+    return Stamp(job_id, entry.epoch)
+
+
 def settle(db: sqlite3.Connection, job: NewJob, ending: Ending, now: datetime) -> None:
-    """Close a parked copy, stored now if it was not there."""
+    """Close a parked copy, stored now if it was not there. What ended again, after a replay, ended so."""
     if not rows_of(db, [job.job_id]):
         insert(db, job, now, owner="supabase", epoch=0, state="parked", due_at=job.run_at)
     db.execute(
         "update job set state = 'closed', closed_as = coalesce(closed_as, 'settled'), ending = ?,"
-        " ended_at = ? where job_id = ? and owner = 'supabase' and ending is null",
+        " ended_at = ? where job_id = ? and owner = 'supabase'",
         (ending_text(ending), microseconds(ending.ended_at or now), job.job_id),
     )
 
