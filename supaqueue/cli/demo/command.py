@@ -55,7 +55,12 @@ def demo(
     cutover: Annotated[
         bool, typer.Option("--cutover", help="Leave a legacy queue, with both at work, in minutes.")
     ] = False,
-    legacy: Annotated[str, typer.Option(help="With --cutover: the queue that is left.")] = "folder",
+    legacy: Annotated[
+        str,
+        typer.Option(
+            metavar="QUEUE", help="With --cutover: the queue that is left: folder, rq, celery or bullmq."
+        ),
+    ] = "folder",
 ) -> None:
     """Process real files with two worker processes, kill one of them, and check every result.
 

@@ -10,12 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from supaqueue.cli.demo.cutover.legacy import KINDS
+from supaqueue.cli.demo.cutover.legacy import check_kind
 from supaqueue.cli.demo.cutover.run import run_cutover
 from supaqueue.cli.demo.cutover.summary import StageSummary, Summary, summarise
 from supaqueue.cli.demo.cutover.witness import read_witness
 from supaqueue.cli.demo.files import input_files
-from supaqueue.errors import ConfigurationError
 
 JOBS_PER_STAGE = 300
 
@@ -55,11 +54,10 @@ def demonstrate(input_folder: Path | None, folder: Path, legacy: str, *, as_json
     """Runs the cutover in a folder, prints what came of it, and returns the exit code.
 
     Raises:
-        ConfigurationError: there is no such legacy queue.
+        ConfigurationError: there is no such legacy queue, or its packages are missing.
         InvalidInput: there is no input.
     """
-    if legacy not in KINDS:
-        raise ConfigurationError(f"--legacy {legacy!r} is none of {', '.join(KINDS)}")
+    check_kind(legacy)
     files = input_files(input_folder)
     progress = _Progress()
     cutover, records, seconds = run_cutover(files, folder, legacy, JOBS_PER_STAGE, progress.show, keep=keep)

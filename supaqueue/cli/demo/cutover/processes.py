@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from supaqueue.cli.demo.cutover.legacy import worker_words
+from supaqueue.cli.demo.cutover.legacy import PLACE, worker_words
 from supaqueue.cli.demo.cutover.witness import Witness
 from supaqueue.cli.demo.workers import LEASE_SECONDS, QUEUE
 from supaqueue.devstack import Stack
@@ -118,14 +118,15 @@ def supabase_workers(stack: Stack, folder: Path, count: int) -> list[WorkerProce
 
 def legacy_workers(stack: Stack, folder: Path, place: str, count: int) -> list[WorkerProcess]:
     """Return workers of the old queue."""
+    names = [f"legacy-{number}" for number in range(1, count + 1)]
     return [
         WorkerProcess(
-            Witness(folder, "legacy", f"legacy-{number}"),
-            worker_words(place),
-            environment(stack, "SUPAQUEUE_WORKER_TOKEN"),
+            Witness(folder, "legacy", name),
+            worker_words(place, name),
+            environment(stack, "SUPAQUEUE_WORKER_TOKEN") | {PLACE: place},
             folder,
         )
-        for number in range(1, count + 1)
+        for name in names
     ]
 
 

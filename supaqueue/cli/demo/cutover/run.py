@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from supaqueue.cli.demo.cutover.legacy import open_legacy
+from supaqueue.cli.demo.cutover.legacy import legacy_place, open_legacy
 from supaqueue.cli.demo.cutover.order import Order, Tellings
 from supaqueue.cli.demo.cutover.processes import (
     PythonProcess,
@@ -250,12 +250,13 @@ def run_cutover(
     try:
         stack.up()
         Migrator(stack.database_url).apply()
-        cutover = Cutover(stack, folder, f"{kind}:{folder / 'legacy'}", jobs_per_stage, show)
-        try:
-            cutover.run()
-            records = read_records(cutover.database, cutover.legacy, set(cutover.tellings.accepted))
-        finally:
-            cutover.close()
+        with legacy_place(kind, folder) as place:
+            cutover = Cutover(stack, folder, place, jobs_per_stage, show)
+            try:
+                cutover.run()
+                records = read_records(cutover.database, cutover.legacy, set(cutover.tellings.accepted))
+            finally:
+                cutover.close()
         return cutover, records, time.monotonic() - begun
     finally:
         stack.down() if keep else stack.remove()
