@@ -18,7 +18,7 @@ from supaqueue.cutover.stamp import Stamp
 AcceptAnswer = Literal["created", "exists", "conflict"]
 ReleaseAnswer = Literal["released", "exists", "stale", "closed"]
 StartAnswer = Literal["started", "busy", "ended", "stale", "closed", "unknown"]
-CloseAnswer = Literal["closed", "started", "ended"]
+CloseAnswer = Literal["closed", "started", "ended", "stale"]
 FinishAnswer = Literal["recorded", "lost"]
 
 
@@ -111,8 +111,12 @@ class Index(Protocol):
     def request_cancel(self, job_ids: Sequence[str]) -> None:
         """Let the next `renew` of what runs answer `cancel`."""
 
-    def close(self, job_ids: Sequence[str], closed_as: ClosedAs) -> list[CloseAnswer]:
+    def close(
+        self, job_ids: Sequence[str], closed_as: ClosedAs, epochs: Sequence[int] | None = None
+    ) -> list[CloseAnswer]:
         """Win the run marker for good. An unknown id gets a tombstone, so that it can be accepted no more.
+
+        With `epochs`, one for each id, only what is under that epoch; `stale`: it is under another by now.
 
         `started`: a marker is held; or, but for `cancelled`, was ever taken. `ended`: it has an ending, or
         was closed otherwise. Closing as `cancelled` or `abandoned` records `cancelled` as the ending, unsent,

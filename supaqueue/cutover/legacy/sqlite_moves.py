@@ -66,7 +66,7 @@ def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) ->
         return "released"
     if entry.epoch > stamp.epoch:
         return "stale"
-    if entry.owner == "legacy" and entry.state == "closed":
+    if entry.closed_as in ("cancelled", "abandoned"):
         return "closed"
     if entry.epoch == stamp.epoch:
         # One of Supabase's under this epoch was taken over under a later one.
@@ -163,13 +163,17 @@ def end(db: sqlite3.Connection, job_id: str, ending: Ending, now: datetime) -> N
     )
 
 
-def close(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, now: datetime) -> CloseAnswer:
+def close(
+    db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, epoch: int | None, now: datetime
+) -> CloseAnswer:
     """Win the run marker for good."""
     entry = entry_in(db, job_id)
     if entry is None:
         _insert_tombstone(db, job_id, closed_as, now)
         _end_closed(db, job_id, closed_as, 0, now)
         return "closed"
+    if epoch is not None and entry.epoch != epoch:
+        return "stale"
     if entry.closed_as is not None:
         return "closed" if entry.closed_as == closed_as else "ended"
     if entry.ending is not None:

@@ -1,7 +1,7 @@
 -- ARGV per entry: id, epoch, job, content, due_at. Returns an answer per entry.
 local function refusal(entry, epoch)
     if entry.epoch > epoch then return 'stale' end
-    if entry.owner == 'legacy' and entry.state == 'closed' then return 'closed' end
+    if entry.closed_as == 'cancelled' or entry.closed_as == 'abandoned' then return 'closed' end
     -- One of Supabase's under this epoch was taken over under a later one.
     if entry.epoch == epoch then return entry.owner == 'legacy' and 'exists' or 'stale' end
     return entry.owner == 'legacy' and entry.ended_at and 'closed' or nil
