@@ -16,7 +16,9 @@ from supaqueue.cli.demo.cutover.summary import StageSummary, Summary, summarise
 from supaqueue.cli.demo.cutover.witness import read_witness
 from supaqueue.cli.demo.files import input_files
 
-JOBS_PER_STAGE = 300
+JOBS_PER_STAGE = {"folder": 300}
+FEWER_JOBS_PER_STAGE = 150
+"""Where a worker runs fewer jobs a second."""
 
 MEANINGS = {
     "jobs": "accepted, in all stages",
@@ -59,8 +61,9 @@ def demonstrate(input_folder: Path | None, folder: Path, legacy: str, *, as_json
     """
     check_kind(legacy)
     files = input_files(input_folder)
+    jobs = JOBS_PER_STAGE.get(legacy, FEWER_JOBS_PER_STAGE)
     progress = _Progress()
-    cutover, records, seconds = run_cutover(files, folder, legacy, JOBS_PER_STAGE, progress.show, keep=keep)
+    cutover, records, seconds = run_cutover(files, folder, legacy, jobs, progress.show, keep=keep)
     tellings = cutover.tellings
     summary = summarise(
         cutover.stages, tellings.accepted, tellings.told, read_witness(folder), records, seconds

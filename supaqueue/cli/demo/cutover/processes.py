@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from supaqueue.cli.demo.workers import LEASE_SECONDS, QUEUE
 from supaqueue.devstack import Stack
 
 STOP_SECONDS = 30.0
+REAPED_SECONDS = 0.02
 SUPABASE_WORKER = ("-m", "supaqueue", "worker", "supaqueue.cli.demo.cutover.handlers:registry")
 
 
@@ -53,11 +55,17 @@ class PythonProcess:
         return self._process is not None and self._process.poll() is not None
 
     def kill(self) -> None:
-        """Kill it with -9."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):  # its session has gone with it
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill it with -9, and all that it forked: also what leads a process group of its own, as in RQ."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGSTOP)  # so that it forks no more
+        while members := _session(self._process.pid):
+            for member in members:
+                with suppress(ProcessLookupError):
+                    os.kill(member, signal.SIGKILL)
             self._process.wait()
+            time.sleep(REAPED_SECONDS)
 
     def stop(self) -> None:
         """Ask it to end, and kill what is left after half a minute."""
@@ -142,6 +150,17 @@ def producers(stack: Stack, folder: Path, place: str, count: int) -> list[Python
         )
         for number in range(1, count + 1)
     ]
+
+
+def _session(leader: int) -> list[int]:
+    """Return the living processes of a session."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.append(int(process.name))
+    return found
 
 
 def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -30,7 +30,10 @@ from supaqueue.telemetry.events import Event, ReadFallback
 from supaqueue.telemetry.logs import configure_logging
 from supaqueue.transport import RestTransport
 
-TURNS_PER_SECOND = 5.0
+TURN_SECONDS = 0.2
+SLOW_TURN_SECONDS = 1.0
+MANY_WAITING = 50
+"""With more jobs than this waiting in legacy, producers take slow turns."""
 BATCH = 6
 READ_BACK = 8
 REPEAT_SECONDS = 0.1
@@ -47,8 +50,9 @@ class Producer:
         self._files = itertools.cycle(files)
         transport = RestTransport(Settings.load())
         self._rollout = Rollout(transport)
+        self._legacy = open_legacy(legacy)
         self._queue = DualWriteQueue(
-            open_legacy(legacy),
+            self._legacy,
             transport=transport,
             rollout=self._rollout,
             switches=Switches(),
@@ -67,8 +71,15 @@ class Producer:
                 break
             began = time.monotonic()
             tell(self._folder, self._number, self._turn(order, 1 if turn % 2 else BATCH))
-            time.sleep(max(0.0, began + 1 / TURNS_PER_SECOND - time.monotonic()))
+            time.sleep(max(0.0, began + self._turn_seconds() - time.monotonic()))
         self._queue.close()
+
+    def _turn_seconds(self) -> float:
+        try:
+            is_behind = self._legacy.broker.count().pending > MANY_WAITING
+        except QueueUnavailable:
+            is_behind = True
+        return SLOW_TURN_SECONDS if is_behind else TURN_SECONDS
 
     def _turn(self, order: Order, number: int) -> Told:
         fallbacks, repeats = self._fallbacks, self._repeats
