@@ -43,7 +43,6 @@ def begin(
     with supabase() as transport, legacy_queue(legacy):
         flag, _ = read_flag(transport, None)
         for step in steps_to_begin(flag, by_environment=by_environment, holdback=held_back):
-            # Each names itself anew: an evidence that stays the same counts as none.
             flag = change_flag(
                 transport,
                 step,

@@ -7,8 +7,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from supaqueue.cli.durations import seconds_of
 from supaqueue.cli.rollout.changed import change_flag, say_flag
@@ -21,6 +19,7 @@ from supaqueue.cli.rollout.options import (
     flag_of,
     legacy_queue,
     print_json,
+    progress_bar,
     supabase,
 )
 from supaqueue.contract import FeatureFlag, FeatureFlags, FlagChange, ReadFeatureFlags
@@ -142,7 +141,7 @@ def _drive(work: HandBack, timeout: float | None) -> tuple[HandBackPass, Relayed
     give_up_at = float("inf") if timeout is None else time.monotonic() + timeout
     pause = SHORTEST_PAUSE
     total = Relayed()
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("handing back", total=work.waiting())
         while True:
             batches = []
@@ -172,7 +171,8 @@ def _say(last: HandBackPass, total: Relayed, staying: list[str], as_json: bool) 
         found = {"state": state, "held": last.held, "waits_for": last.waits_for, "types_that_stay": staying}
         print_json(asdict(total) | found)
         return
-    print(f"{state}: {total.handed_back:,} jobs went over, {total.released:,} were released in legacy")
+    sent = f"{total.handed_back:,} jobs were sent over by these passes"
+    print(f"{state}: {sent}, {total.released:,} released in legacy by this relay")
     for line in last.waits_for:
         print(f"waits for: {line}")
     if last.held and last.is_done:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from supaqueue.contract import FeatureFlag, FeatureFlags, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
@@ -75,6 +77,12 @@ def flag_of(flags: FeatureFlags, task_type: str | None) -> tuple[FeatureFlag, Fe
 def read_flag(transport: Transport, task_type: str | None) -> tuple[FeatureFlag, FeatureFlag | None]:
     """Read the flags, and return what `flag_of` does."""
     return flag_of(transport.send(ReadFeatureFlags()), task_type)
+
+
+def progress_bar() -> Progress:
+    """Return a bar on the terminal; none where nobody looks at one."""
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def print_json(value: Any) -> None:

@@ -6,11 +6,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from supaqueue.cli.queues import whoever
-from supaqueue.cli.rollout.options import AsJson, By, Legacy, legacy_queue, print_json, supabase
+from supaqueue.cli.rollout.options import AsJson, By, Legacy, legacy_queue, print_json, progress_bar, supabase
 from supaqueue.contract import ReadFeatureFlags
 from supaqueue.cutover.break_glass import BreakGlass, Held
 from supaqueue.cutover.legacy.entry import BrokenGlass
@@ -93,7 +91,7 @@ def _confirm(held: Held, given: str | None) -> None:
 
 def _release(work: BreakGlass, broken: BrokenGlass, held: Held) -> int:
     released = 0
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("releasing", total=held.jobs)
         for jobs in work.release(broken) if held.jobs else ():
             released += jobs

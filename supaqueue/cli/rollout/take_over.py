@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from supaqueue.cli.rollout.hand_back import SHORTEST_PAUSE, Timeout
-from supaqueue.cli.rollout.options import AsJson, Legacy, TaskType, legacy_queue, print_json, supabase
+from supaqueue.cli.rollout.options import (
+    AsJson,
+    Legacy,
+    TaskType,
+    legacy_queue,
+    print_json,
+    progress_bar,
+    supabase,
+)
 from supaqueue.contract import CountMirrors, FeatureFlags, ReadFeatureFlags
 from supaqueue.cutover.left import LegacyLeft, left_in_legacy
 from supaqueue.cutover.relay import Relay
@@ -43,7 +49,7 @@ def take_over(
     """
     with supabase() as transport, legacy_queue(legacy) as queue:
         takes = _taken_types(transport.send(ReadFeatureFlags()), task_type)
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with progress_bar() as progress:
             bar = progress.add_task("announcing", total=None)
             announced = TakeOver(transport, queue, takes).announce()
             progress.update(bar, description="taking over", total=announced.due)
