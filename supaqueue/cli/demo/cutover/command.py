@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from supaqueue.cli.demo.cutover.legacy import check_kind
 from supaqueue.cli.demo.cutover.run import run_cutover
@@ -32,24 +34,25 @@ MEANINGS = {
     "repeats": "enqueues that were refused for the moment, and sent again",
     "seconds": "from the start of Postgres to the last comparison",
 }
-COLUMNS = {
-    "stage": "stage",
-    "percent": "%",
+ROWS = {
+    "percent": "percent",
     "jobs": "jobs",
-    "at_change": "at change",
-    "owned_by_supabase": "Supabase's",
-    "owned_by_legacy": "legacy's",
-    "run_by_supabase": "run by S.",
-    "run_by_legacy": "run by l.",
-    "shadow_runs": "shadow",
+    "owned_by_supabase": " of Supabase's",
+    "owned_by_legacy": " of legacy's",
+    "at_change": "jobs at change",
+    "run_by_supabase": "run by Supabase",
+    "run_by_legacy": "run by legacy",
+    "shadow_runs": "shadow runs",
     "mirrored": "mirrored",
     "relayed": "relayed",
     "handed_over": "handed over",
-    "read_fallbacks": "fallbacks",
+    "read_fallbacks": "read fallbacks",
     "lost": "lost",
-    "run_twice": "twice",
+    "run_twice": "run twice",
     "reruns": "reruns",
 }
+PIPED_WIDTH = 110
+"""Of the lines where there is no terminal: no figure is cut."""
 
 
 def demonstrate(input_folder: Path | None, folder: Path, legacy: str, *, as_json: bool, keep: bool) -> int:
@@ -88,27 +91,31 @@ class _Progress:
 
 def _print(summary: Summary) -> None:
     console = Console()
-    table = Table(title="supaqueue demo --cutover: stage by stage")
-    for name, title in COLUMNS.items():
-        table.add_column(title, justify="left" if name == "stage" else "right")
-    table.add_column("share, bound")
-    for stage in summary.stages:
-        table.add_row(*(_figure(getattr(stage, name)) for name in COLUMNS), _share(stage))
-    console.print(table)
-    whole = Table()
-    for title in ("what", "figure", "meaning"):
-        whole.add_column(title, justify="right" if title == "figure" else "left")
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)
+    console.print(_stages(summary.stages))
+    whole = Table("what", Column("figure", justify="right"), "meaning", box=SIMPLE_HEAD)
     for name, meaning in MEANINGS.items():
         whole.add_row(name, _figure(getattr(summary, name)), meaning)
     console.print(whole)
     console.print("[green]everything holds[/]" if summary.good else "[red]something does not hold[/]")
 
 
+def _stages(stages: Sequence[StageSummary]) -> Table:
+    """A column for each stage."""
+    columns = [Column(stage.stage, justify="right") for stage in stages]
+    table = Table("stage by stage", *columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name, title in ROWS.items():
+        table.add_row(title, *(_figure(getattr(stage, name)) for stage in stages))
+    table.add_row("share, percent", *(_percent(stage.share) for stage in stages))
+    table.add_row(" not below", *(_percent(stage.share_bound[0]) for stage in stages))
+    table.add_row(" not above", *(_percent(stage.share_bound[1]) for stage in stages))
+    return table
+
+
 def _figure(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _share(stage: StageSummary) -> str:
-    low, high = stage.share_bound
-    mark = "" if stage.holds_share else " outside"
-    return f"{100 * stage.share:.1f} in {100 * low:.1f}..{100 * high:.1f}{mark}"
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"

@@ -16,6 +16,8 @@ from supaqueue.telemetry.logs import configure_logging
 
 MAINTENANCE_SECONDS = 5
 """How often it looks for jobs of workers that died, which RQ gives up after a minute."""
+WORKER_TTL_SECONDS = 20
+"""An idle worker waits for a job for 15 s less than this, and looks for such jobs only in between."""
 
 
 def main(place: str) -> None:
@@ -26,6 +28,7 @@ def main(place: str) -> None:
         [QUEUE],
         connection=connection,
         maintenance_interval=MAINTENANCE_SECONDS,
+        worker_ttl=WORKER_TTL_SECONDS,
         job_monitoring_interval=MAINTENANCE_SECONDS,
         log_job_description=False,
     )

@@ -75,18 +75,26 @@ class Switching:
         return announced.due
 
     def complete(self) -> FeatureFlag:
-        """Close the cutover as soon as the database lets it: legacy has ended all, old flags are gone."""
-        changed: list[FeatureFlag] = []
+        """Close the cutover as soon as the database lets it: legacy has ended all, old flags are gone.
+
+        Raises:
+            SupaqueueError: it does not; the message has its last reason.
+        """
+        answers: list[FeatureFlag | CallRefused] = []
 
         def is_complete() -> bool:
             try:
-                changed.append(self.change(stage="complete"))
-            except CallRefused:
-                return False
-            return True
+                answers.append(self.change(stage="complete"))
+            except CallRefused as refused:
+                answers.append(refused)
+            return isinstance(answers[-1], FeatureFlag)
 
-        self._until(is_complete, "the database to allow stage complete")
-        return changed[0]
+        try:
+            self._until(is_complete, "stage complete")
+        except SupaqueueError as error:
+            raise SupaqueueError(f"{error}; the database said: {answers[-1]}") from error
+        assert isinstance(answers[-1], FeatureFlag)
+        return answers[-1]
 
     def counts(self) -> MirrorCounts:
         """Count what the systems have not told each other."""
