@@ -199,7 +199,6 @@ class Cutover:
             worker.start()
 
     def _complete(self) -> None:
-        self._order(Order(len(self.stages)))
         self._enter("complete", self._switching.complete())
         self._see_stage_through()
 
