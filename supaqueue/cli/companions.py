@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +23,8 @@ GROUP = "supaqueue.worker_companions"
 
 def with_companions(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each companion; it takes those asked for as `companions`."""
-    entries = {entry.name.replace("-", "_"): entry for entry in sorted(entry_points(group=GROUP))}
+    found = sorted(entry for entry in entry_points(group=GROUP) if _is_there(entry))
+    entries = {entry.name.replace("-", "_"): entry for entry in found}
 
     @functools.wraps(command)
     def wrapped(**given: Any) -> None:
@@ -39,6 +41,14 @@ def with_companions(command: Callable[..., None]) -> Callable[..., None]:
 def open_companions(entries: Sequence[EntryPoint], transport: Transport) -> list[Companion]:
     """Make the companions of entry points."""
     return [entry.load()(transport) for entry in entries]
+
+
+def _is_there(entry: EntryPoint) -> bool:
+    """Whether its module is: an installation may tell of one that was deleted since."""
+    try:
+        return find_spec(entry.module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _option(entry: EntryPoint) -> inspect.Parameter:

@@ -109,6 +109,14 @@ def test_begin_needs_a_living_legacy_queue(
     assert stands(world) == ("complete", True, 100)
 
 
+def test_begin_names_the_types_that_it_does_not_reach(world: World, rollout: Terminal) -> None:
+    job = world.new_job("supabase")
+    world.enqueue(job)
+    world.client.cancel(job.job_id)
+    rollout("set", "100", "--type", "count")
+    assert "stay as they are: count" in rollout("begin").out
+
+
 def test_begin_waits_until_nothing_is_unfinished_here(world: World, rollout: Terminal) -> None:
     world.enqueue(world.new_job("supabase"))
     assert "no job is unfinished here" in rollout.refused("begin")

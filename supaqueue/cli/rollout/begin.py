@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from supaqueue.cli.rollout.changed import change_flag, say_flag
-from supaqueue.cli.rollout.options import AsJson, By, Legacy, Reason, legacy_queue, read_flag, supabase
+from supaqueue.cli.rollout.options import AsJson, By, Legacy, Reason, legacy_queue, supabase
+from supaqueue.contract import FeatureFlags, ReadFeatureFlags
 from supaqueue.cutover.flag_steps import BEGUN, read_percent, steps_to_begin
 
 NEXT = (
@@ -41,7 +42,8 @@ def begin(
     """
     held_back = read_percent(holdback)
     with supabase() as transport, legacy_queue(legacy):
-        flag, _ = read_flag(transport, None)
+        flags = transport.send(ReadFeatureFlags())
+        flag = flags.overall
         for step in steps_to_begin(flag, by_environment=by_environment, holdback=held_back):
             flag = change_flag(
                 transport,
@@ -52,4 +54,11 @@ def begin(
                 expect_version=flag.version,
                 evidence=f"{BEGUN} to {step['stage']}",
             )
-        say_flag(transport, None, next_step=NEXT_BY_ENVIRONMENT if by_environment else NEXT, as_json=as_json)
+        next_step = (NEXT_BY_ENVIRONMENT if by_environment else NEXT) + _staying(flags)
+        say_flag(transport, None, next_step=next_step, as_json=as_json)
+
+
+def _staying(flags: FeatureFlags) -> str:
+    """Types that have a row of their own from before: a beginning does not reach them."""
+    names = ", ".join(flag.task_type or "" for flag in flags.types)
+    return f"; types with a row of their own stay as they are: {names}" if names else ""

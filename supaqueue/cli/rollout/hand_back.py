@@ -148,12 +148,13 @@ def _drive(work: HandBack, timeout: float | None) -> tuple[HandBackPass, Relayed
             for batch in work.batches():
                 batches.append(batch)
                 progress.advance(bar, batch.moved)
+            progress.update(bar, description="releasing in legacy")
             last = work.finish(batches)
             total += last.relayed
             total += Relayed(handed_back=last.handed_back)
             if last.is_done or not last.is_on or time.monotonic() >= give_up_at:
                 return last, total
-            progress.update(bar, description=last.waits_for[0])
+            progress.update(bar, description=f"waiting for: {last.waits_for[0]}")
             pause = SHORTEST_PAUSE if last.handed_back else min(2 * pause, LONGEST_PAUSE)
             time.sleep(min(pause, max(0.0, give_up_at - time.monotonic())))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
@@ -17,6 +16,9 @@ from supaqueue.cutover.relay_loop import RelayLoop
 from supaqueue.cutover.relayed import Relayed
 from supaqueue.cutover.spool import Spool
 from supaqueue.telemetry.logs import configure_logging
+
+GRACE_SECONDS = 20.0
+"""How long the turn under way may go on after a signal; one that is cut off is repeated by another relay."""
 
 
 def relay(
@@ -38,9 +40,7 @@ def relay(
             say(turn(relay))
             return
         transport.send(ReadFeatureFlags())  # says at once what is wrong with address, key or database
-        loop = RelayLoop(relay, transport, say)
-        _stop_at_signals(loop.stop)
-        loop.run()
+        _run_until_told(RelayLoop(relay, transport, say))
 
 
 def turn(relay: Relay) -> Relayed:
@@ -70,11 +70,13 @@ def _say_json(done: Relayed) -> None:
     print_json(done)
 
 
-def _stop_at_signals(stop: Callable[[], None]) -> None:
-    def handle(number: int, frame: object) -> None:
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, signal.SIG_DFL)  # a second one leaves at once
-        stop()
-
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, handle)
+def _run_until_told(loop: RelayLoop) -> None:
+    """Run until a signal comes. It is waited for, not handled: a handler may come while locks are held."""
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for one in signals:
+        signal.signal(one, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    loop.start()
+    signal.sigwait(signals)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)  # a second one leaves at once
+    loop.stop(GRACE_SECONDS)
