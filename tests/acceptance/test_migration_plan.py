@@ -25,12 +25,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from supaqueue.contract import FeatureFlag, ReadFeatureFlags
+from supaqueue.cutover.plan import check_switches, effective_percent, effective_stage
+from supaqueue.cutover.switches import DUAL_WRITE, ENABLED, PERCENT, Switches
 from supaqueue.devstack import Stack
+from supaqueue.settings import Settings
+from supaqueue.transport import RestTransport
 
 ROOT = Path(__file__).parents[2]
 PLAN = (ROOT / "MIGRATION_PLAN.md").read_text()
 BLOCK = re.compile(r"^```([a-z ]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECTION = re.compile(r"^##+ (.*)$", re.MULTILINE)
+BY_ENVIRONMENT = "By environment"
 DEADLINE_SECONDS = 180.0
 
 HANDLERS = """
@@ -222,7 +228,7 @@ def site() -> Iterator[Site]:
 
 @pytest.mark.timeout(900)
 def test_every_command_of_the_plan_in_its_order(site: Site) -> None:
-    plan = blocks()
+    plan = [block for block in blocks() if block.section != BY_ENVIRONMENT]
     for number, block in enumerate(plan):
         site.run(block)
         site.check_services()
@@ -247,7 +253,34 @@ def test_every_section_with_commands_says_what_to_see_and_how_to_go_back() -> No
 
 
 def test_no_command_stands_in_the_text_alone() -> None:
-    """What is named in a sentence is in a block too, or a variant of what is: with other figures."""
-    run = "\n".join(block.text for block in blocks() if block.kind.startswith("sh"))
-    for command in re.findall(r"`(supaqueue [a-z-]+(?: [a-z-]+)?)[^`]*`", re.sub(BLOCK, "", PLAN)):
-        assert command in run, command
+    lines = [line for block in blocks() if block.kind.startswith("sh") for line in block.text.splitlines()]
+    for command in re.findall(r"`(supaqueue [^`]*)`", re.sub(BLOCK, "", PLAN)):
+        assert any(line.startswith(command) for line in lines), command
+
+
+def test_a_cutover_that_the_environment_steers(site: Site) -> None:
+    for block in blocks():
+        if block.kind == "python":
+            site.run(block)
+    site.run(Block(BY_ENVIRONMENT, "sh", "supaqueue migrate"))
+    (begin,) = [block for block in blocks() if block.section == BY_ENVIRONMENT]
+    site.run(begin)
+    settings = Settings(url=site.stack.url, service_role_key=site.stack.service_role_key)
+    with RestTransport(settings) as transport:
+        flag = transport.send(ReadFeatureFlags()).overall
+    assert flag.by_environment
+    found = [stage_and_percent(variables, flag) for variables in variables_by_week()]
+    assert found == [("off", 0), ("mirror", 0), ("canary", 10), ("canary", 50), ("live", 100)]
+
+
+def variables_by_week() -> list[dict[str, str]]:
+    """The rows of the table but for the last one, where they are unset."""
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \| `(\w+)` \| (?:`(\d+)` )?\|$", PLAN, re.MULTILINE)
+    assert [week for week, *_ in rows] == ["1", "2", "3", "4", "5"]
+    return [dict(zip((DUAL_WRITE, ENABLED, PERCENT), values, strict=True)) for _, *values in rows]
+
+
+def stage_and_percent(variables: dict[str, str], flag: FeatureFlag) -> tuple[str, int]:
+    switches = Switches.load(variables, dotenv=None)
+    check_switches(switches, flag)
+    return effective_stage(switches, flag).value, int(effective_percent(switches, flag, None))
