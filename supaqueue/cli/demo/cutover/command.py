@@ -83,7 +83,7 @@ class _Progress:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def show(self, text: str) -> None:
         self._console.print(f"{time.monotonic() - self._began:6.1f} s  {text}", markup=False)
@@ -98,6 +98,11 @@ def _print(summary: Summary) -> None:
     for name, meaning in MEANINGS.items():
         whole.add_row(name, _figure(getattr(summary, name)), meaning)
     console.print(whole)
+    for stage in summary.stages:
+        if not stage.holds_share:
+            console.print(
+                f"[yellow]{stage.stage}: its share is outside the bound, by chance once in 1,000[/]"
+            )
     console.print("[green]everything holds[/]" if summary.good else "[red]something does not hold[/]")
 
 

@@ -15,6 +15,7 @@ from supaqueue.cli.demo.cutover.legacy import PLACE, worker_words
 from supaqueue.cli.demo.cutover.witness import Witness
 from supaqueue.cli.demo.workers import LEASE_SECONDS, QUEUE
 from supaqueue.devstack import Stack
+from supaqueue.errors import SupaqueueError
 
 STOP_SECONDS = 30.0
 REAPED_SECONDS = 0.02
@@ -68,7 +69,7 @@ class PythonProcess:
             time.sleep(REAPED_SECONDS)
 
     def stop(self) -> None:
-        """Ask it to end, and kill what is left after half a minute."""
+        """Ask it to end, and kill what is left after half a minute; nothing if it does not run."""
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -78,10 +79,20 @@ class PythonProcess:
         self.kill()
         self._process = None
 
-    def wait(self) -> int:
-        """Wait until it has ended by itself, and return its exit code."""
+    def wait(self) -> None:
+        """Wait until it has ended by itself, as it was told to.
+
+        Raises:
+            SupaqueueError: it does not, or says that it failed.
+        """
         assert self._process is not None
-        return self._process.wait(STOP_SECONDS)
+        try:
+            code = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise SupaqueueError(f"{self.name} does not end: look at its log with --keep FOLDER") from None
+        self._process = None
+        if code != 0:
+            raise SupaqueueError(f"{self.name} failed: look at its log with --keep FOLDER")
 
 
 class WorkerProcess(PythonProcess):
@@ -104,15 +115,8 @@ class WorkerProcess(PythonProcess):
 
 def supabase_workers(stack: Stack, folder: Path, count: int) -> list[WorkerProcess]:
     """Return workers of the queue in Supabase, as a user starts them."""
-    options = [
-        "--queue",
-        QUEUE,
-        "--concurrency",
-        "8",
-        "--lease-seconds",
-        str(LEASE_SECONDS),
-        "--no-scheduler",
-    ]
+    lease = ["--lease-seconds", str(LEASE_SECONDS)]
+    options = ["--queue", QUEUE, "--concurrency", "8", *lease, "--no-scheduler"]
     return [
         WorkerProcess(
             Witness(folder, "supabase", f"supabase-{number}"),
