@@ -81,6 +81,7 @@ class NewJob:
     tags: tuple[str, ...]
     tenant: str | None
     owner: Literal["supabase", "legacy"] | None = field(compare=False)
+    is_minted: bool = field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -117,6 +118,8 @@ class NewJob:
             "tags": _checked_tags(tags),
             "tenant": None if tenant is None else check_text(tenant, field="tenant"),
             "owner": job_id.owner if isinstance(job_id, Ticket) else None,
+            # Only this object knows the id: no other try of the job can have been placed elsewhere.
+            "is_minted": job_id is None and idempotency_key is None,
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
