@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -12,12 +12,14 @@ class EnqueueAnswer:
     """`created`; `exists`: stored before, alike; `conflict`: the id is taken by another job, or abandoned.
 
     `owner` is the system that runs the job; only a cutover knows another than `supabase`, or is answered
-    `flag_changed`: nothing was stored, since the flag does not give the job to Supabase any more.
+    `flag_changed`: nothing was stored, since the flag does not give the job to Supabase any more. `epoch`
+    counts its hand-overs.
     """
 
     job_id: str
     answer: Literal["created", "exists", "conflict", "flag_changed"]
     owner: Literal["supabase", "legacy"] | None = "supabase"
+    epoch: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

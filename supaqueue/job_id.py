@@ -40,8 +40,8 @@ class Ticket(str):
         return (type(self), (str(self), self.owner))
 
 
-def new_job_id() -> str:
-    """Return a new id: 48 bits of Unix milliseconds, 60 random bits, a bucket drawn evenly."""
+def new_job_id(bucket: int | None = None) -> str:
+    """Return a new id: 48 bits of Unix milliseconds, 60 random bits, a bucket, by default drawn evenly."""
     milliseconds = time.time_ns() // 1_000_000
     random = secrets.randbits(60)
     value = (
@@ -50,7 +50,7 @@ def new_job_id() -> str:
         | (random >> 48) << 64
         | _VARIANT
         | (random & ((1 << 48) - 1)) << _BUCKET_BITS
-        | secrets.randbelow(BUCKETS)
+        | (secrets.randbelow(BUCKETS) if bucket is None else bucket)
     )
     return str(uuid.UUID(int=value))
 

@@ -15,6 +15,8 @@ from supaqueue.devstack import Stack, postgres_binaries
 from supaqueue.maintain.migrate import Migrator
 from tests.databases import Databases
 
+pytest_plugins = ("tests.valkey",)
+
 MAJORS = (15, 18)
 
 

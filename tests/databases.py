@@ -17,7 +17,11 @@ from supaqueue.devstack import Stack
 Session: TypeAlias = psycopg.Connection[Any]
 
 KEPT = frozenset({"job_settings", "supaqueue_migrations"})
-"""Tables that a migration fills."""
+"""Tables that a migration fills, and no test changes."""
+
+FLAG = """insert into feature_flag (flag_name, stage, is_enabled, rollout_percent, holdback_percent, updated_by)
+          values ('supabase_queue', 'complete', true, 100, 0, 'migration')"""
+"""As the migration leaves it."""
 
 CATALOGUE = """
 select md5(string_agg(line, ' ' order by line)) from (
@@ -82,7 +86,9 @@ def _empty(session: Session) -> None:
     sequences = [row[0] for row in session.execute(NAMES, ["S"])]
     restart = [sql.SQL("select setval({}, 1, false)").format(sql.Literal(one)) for one in sequences]
     truncate = sql.SQL("truncate {}").format(sql.SQL(", ").join(map(sql.Identifier, sorted(tables))))
-    session.execute(sql.SQL("; ").join([sql.SQL("set lock_timeout = '2s'"), truncate, *restart]))
+    # The flag's own triggers let nobody truncate it.
+    settings = sql.SQL("set lock_timeout = '2s'; set session_replication_role = replica")
+    session.execute(sql.SQL("; ").join([settings, truncate, *restart, sql.SQL(FLAG)]))
 
 
 def _catalogue(session: Session) -> str:

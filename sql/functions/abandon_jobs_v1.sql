@@ -43,10 +43,13 @@ begin
     where j.ctid = before.place and before.abandoned_at is null;
     perform supaqueue_cancel_jobs(unstarted);
     perform supaqueue_bury_jobs(expired);
+    perform supaqueue_take_back(abandon_jobs_v1.job_ids);
+    -- Of mirrors only what was taken back, now or by a cancel before, is told to legacy as an end.
     update jobs j set abandoned_at = clock_timestamp()
-    from unnest(supaqueue_take_back(abandon_jobs_v1.job_ids)) as g (job_id)
-    cross join lateral (select b.ctid as place from jobs b where b.job_id = g.job_id offset 0) as before
-    where j.ctid = before.place;
+    from unnest(abandon_jobs_v1.job_ids) as g (job_id)
+    cross join lateral (select b.ctid as place, b.* from jobs b where b.job_id = g.job_id offset 0) as before
+    where j.ctid = before.place and before.status = 'mirrored' and before.mirror_state in ('end_due', 'settled')
+        and before.abandoned_at is null;
 
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case

@@ -26,7 +26,7 @@ begin
     loop
         select * into stored from supaqueue_store_jobs(enqueue_jobs_v1.jobs, at_once);
         created := created || stored.created;
-        select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'owner', j.owner, 'answer', case
+        select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'owner', j.owner, 'epoch', coalesce(j.epoch, 0), 'answer', case
                 when c.job_id is not null and g.first then 'created'
                 when j.job_id is null then 'flag_changed'
                 when j.abandoned_at is null and j.content_hash = g.content_hash then 'exists'

@@ -15,8 +15,8 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    flag_version bigint := (select max(f.version) from feature_flag f where f.hand_back <> 'none');
-    place jsonb := coalesce(after, jsonb_build_object('ready', true, 'found', 0,
+    last_change bigint;
+    place jsonb := coalesce(after, jsonb_build_object('ready', false, 'found', 0,
         'xmin', pg_snapshot_xmin(pg_current_snapshot())::text));
     seen record;
     moved integer;
@@ -25,19 +25,24 @@ declare
 begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_hand_back(after, want);
-    if flag_version is null then
+    if not exists (select from feature_flag f where f.hand_back <> 'none') then
         return jsonb_build_object('moved', 0, 'passed_over', 0, 'next', null, 'done', false, 'is_on', false);
     end if;
-    insert into job_hand_backs as b (version, horizon) values (flag_version, pg_snapshot_xmax(pg_current_snapshot()))
-    on conflict (only_row) do update set version = excluded.version, horizon = excluded.horizon
-    where b.version is distinct from excluded.version;
+    -- Whoever read a flag as it was before its last change has a number below this transaction's, which gets its own only now. No
+    -- bound of a snapshot would do: a transaction that runs may be numbered above it.
+    select coalesce(max(c.change_id), 0) into last_change from feature_flag_changes c;
+    insert into job_hand_backs as b (change_id, horizon) values (last_change, pg_current_xact_id())
+    on conflict (only_row) do update set change_id = excluded.change_id, horizon = excluded.horizon
+    -- After a restore from backup numbers may begin anew.
+    where (b.change_id, -b.horizon::text::numeric) < (excluded.change_id, -excluded.horizon::text::numeric);
 
     select * into seen from supaqueue_waiting_to_go_back(place, want);
     moved := coalesce(cardinality(supaqueue_hand_back(supaqueue_lock_free_jobs(seen.job_ids))), 0);
     passed_over := (
         select count(distinct j.job_id) from unnest(seen.job_ids) as g (job_id)
         cross join lateral (select * from jobs b where b.job_id = g.job_id offset 0) as j
-        where j.owner = 'supabase' and not j.held and j.status in ('pending', 'processing'));
+        where j.owner = 'supabase' and (not j.held or supaqueue_goes_back(j.task_type) = 'all')
+            and j.status in ('pending', 'processing'));
     found_so_far := (place ->> 'found')::integer + moved + passed_over;
     return jsonb_build_object('moved', moved, 'passed_over', passed_over, 'is_on', true,
         'next', seen.next || jsonb_build_object('found', found_so_far, 'xmin', place -> 'xmin'),

@@ -1,5 +1,6 @@
 -- The last step of taking jobs over: `won` says that legacy can never start them; they become Supabase's under the next epoch, and
--- are pending. Else legacy had started them, and keeps them. Repeatable: per job `opened`, `kept`, `changed`, or `unknown`.
+-- are pending; but where their type goes back to legacy by now, they go back at once. Else legacy had started them, and keeps them.
+-- Repeatable: per job `opened`, `kept`, `changed`, or `unknown`.
 create or replace function open_taken_over_jobs_v1(jobs jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -11,16 +12,20 @@ set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+    opening uuid[];
 begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_rows('jobs[%s]', jobs, '{"job_id": "a UUID", "epoch": "0 to 2147483647", "won": "a boolean"}',
         array['job_id', 'epoch', 'won']);
     perform supaqueue_lock_jobs(array(
         select (e ->> 'job_id')::uuid from jsonb_array_elements(open_taken_over_jobs_v1.jobs) as e));
-    perform supaqueue_open_jobs(array(
+    opening := array(
         select g.job_id from jsonb_to_recordset(open_taken_over_jobs_v1.jobs) as g (job_id uuid, epoch integer, won boolean)
         cross join lateral (select * from jobs b where b.job_id = g.job_id offset 0) as j
-        where g.won and j.owner = 'legacy' and j.epoch = g.epoch and j.mirror_state = 'takeover_due'));
+        where g.won and j.owner = 'legacy' and j.epoch = g.epoch and j.mirror_state = 'takeover_due');
+    perform supaqueue_open_jobs(opening);
+    perform supaqueue_hand_back(opening);
     update jobs j set mirror_state = 'none'
     from jsonb_to_recordset(open_taken_over_jobs_v1.jobs) as g (job_id uuid, epoch integer, won boolean)
     cross join lateral (select b.ctid as place, b.epoch, b.mirror_state from jobs b where b.job_id = g.job_id offset 0) as before

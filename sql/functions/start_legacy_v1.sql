@@ -1,5 +1,5 @@
 -- A legacy worker asks before it runs a job that was handed over: `started` if legacy owns it under exactly this epoch, now or when
--- it asked before; `stale` if it does not, or the job was taken back; `unknown` if there is none. Once started it is not taken back.
+-- it asked before; `stale` if it does not, or the job was taken back or has ended; `unknown` if there is none. Once started it is not taken back.
 create or replace function start_legacy_v1(jobs jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -20,7 +20,7 @@ begin
     from jsonb_to_recordset(start_legacy_v1.jobs) as g (job_id uuid, epoch integer)
     cross join lateral (select b.ctid as place, b.* from jobs b where b.job_id = g.job_id offset 0) as before
     where j.ctid = before.place and before.owner = 'legacy' and before.epoch = g.epoch and before.legacy_started_at is null
-        and before.abandoned_at is null and before.mirror_state <> 'takeover_due';
+        and before.owner_ended_at is null and before.abandoned_at is null and before.mirror_state <> 'takeover_due';
     return (
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case
             when j.job_id is null then 'unknown'

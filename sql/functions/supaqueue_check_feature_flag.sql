@@ -21,8 +21,9 @@ begin
         new.version := nextval('feature_flag_version');
         new.updated_at := clock_timestamp();
         if tg_op = 'UPDATE' then
-            new.reason := case when new.reason is distinct from old.reason then new.reason end;
-            new.evidence := case when new.evidence is distinct from old.evidence then new.evidence end;
+            new.updated_by := case when new.updated_by is distinct from old.updated_by then rtrim(new.updated_by, E'\n') end;
+            new.reason := case when new.reason is distinct from old.reason then rtrim(new.reason, E'\n') end;
+            new.evidence := case when new.evidence is distinct from old.evidence then rtrim(new.evidence, E'\n') end;
             new.raised_at := old.raised_at;
         end if;
         if new.raised_at is null and (

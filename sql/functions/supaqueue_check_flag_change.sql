@@ -36,7 +36,9 @@ begin
         raise exception using errcode = 'SQ003', message = 'task_type: expected 1 to 200 characters';
     elsif changed_by is null or length(changed_by) not between 1 and 200 then
         raise exception using errcode = 'SQ003', message = 'changed_by: expected 1 to 200 characters';
-    elsif length(reason) not between 1 and 1000 or length(evidence) not between 1 and 1000 then
-        raise exception using errcode = 'SQ003', message = 'reason, evidence: expected 1 to 1000 characters';
+    elsif length(reason) not between 1 and 1000 then
+        raise exception using errcode = 'SQ003', message = 'reason: expected 1 to 1000 characters';
+    elsif length(evidence) not between 1 and 1000 then
+        raise exception using errcode = 'SQ003', message = 'evidence: expected 1 to 1000 characters';
     end if;
 end $$;

@@ -12,7 +12,7 @@ begin
     if job_ids is null or not exists (select from feature_flag f where f.hand_back <> 'none') then
         return null;
     end if;
-    select array_agg(w.job_id) filter (where w.hand_back = 'all' or not w.was_started),
+    select array_agg(w.job_id) filter (where w.hand_back = 'all' or w.hand_back = 'not_started' and not w.was_started),
         array_agg(w.job_id) filter (where w.hand_back = 'not_started' and w.was_started and not w.held)
     into going, staying
     from (

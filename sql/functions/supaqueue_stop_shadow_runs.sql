@@ -1,6 +1,6 @@
 -- The emergency update stops shadow runs too, also where it changes nothing else: a column trigger fires for what is named.
 create or replace function supaqueue_stop_shadow_runs() returns trigger
-language plpgsql
+language plpgsql security definer
 set search_path from current
 as $$
 begin

@@ -17,7 +17,8 @@ begin
     into seen
     from (
         select j.job_id, j.created_at,
-            j.finished_at < r.latest and j.owner = 'supabase' and j.status in ('completed', 'failed', 'cancelled') as ended
+            case j.status when 'mirrored' then j.owner_ended_at < r.latest
+                else j.finished_at < r.latest and j.owner = 'supabase' and j.status in ('completed', 'failed', 'cancelled') end as ended
         from jobs j
         where (j.created_at, j.job_id) > (after_time, after_id) and j.created_at < r.latest
         order by j.created_at, j.job_id limit most

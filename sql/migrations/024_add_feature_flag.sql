@@ -12,7 +12,7 @@ alter table jobs
 
 comment on column jobs.epoch is 'counts hand-overs: who runs it names owner and epoch, and an older epoch runs nothing';
 comment on column jobs.mirror_state is 'what the legacy queue must be told of it, by a relay that writes there first and then here';
-comment on column jobs.held is 'it was started here and waits while its type goes back to legacy: claimed only while that is drained, or once it is over';
+comment on column jobs.held is 'it was started here and stays while its type goes back to legacy: what a drain claims';
 comment on column jobs.legacy_started_at is 'a legacy worker won the right to run it under this epoch';
 comment on column jobs.owner_outcome is 'of a mirrored job: how legacy ended it';
 
@@ -84,14 +84,14 @@ create table feature_flag_changes (
 comment on table feature_flag_changes is 'supaqueue: every change of feature_flag, by whichever way it was made; kept for good';
 
 create table job_hand_backs (
-    only_row  boolean primary key default true check (only_row),
-    version   bigint not null,
-    horizon   xid8 not null
+    only_row   boolean primary key default true check (only_row),
+    change_id  bigint not null,
+    horizon    xid8 not null
 );
 
 comment on table job_hand_backs is 'supaqueue: since when jobs go back to legacy';
-comment on column job_hand_backs.version is 'of the flag, when it last changed while jobs went back';
-comment on column job_hand_backs.horizon is 'only transactions numbered below it may have read the flag as it was before that';
+comment on column job_hand_backs.change_id is 'the last change of any flag when jobs were last sent back';
+comment on column job_hand_backs.horizon is 'only transactions numbered below it may have read a flag as it was before that change';
 
 create table job_leases (
     lease_name  text primary key,

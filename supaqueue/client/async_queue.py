@@ -84,6 +84,7 @@ class AsyncQueue:
         timeout: float | timedelta | None = None,  # noqa: ASYNC109
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
+        tenant: str | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -106,6 +107,7 @@ class AsyncQueue:
             timeout=timeout,
             deadline=deadline,
             tags=tags,
+            tenant=tenant,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = await self._send(call)

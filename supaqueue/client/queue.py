@@ -82,6 +82,7 @@ class Queue:
         timeout: float | timedelta | None = None,
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
+        tenant: str | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -104,6 +105,7 @@ class Queue:
             timeout=timeout,
             deadline=deadline,
             tags=tags,
+            tenant=tenant,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = self._send(call)

@@ -82,18 +82,23 @@ class Rollout:
         self._kept_at = clock()
         self._held = self._from_disk()
 
+    def at_hand(self) -> KnownFlags | None:
+        """Return flags for which nothing is to be done; None if `current` has to be asked."""
+        known = self._known()
+        return known if known and known.is_fresh and known.age_seconds < REFRESH_SECONDS else None
+
     def current(self) -> KnownFlags | None:
         """Return the flags, or None if none are known. Waits for a read only if there are no fresh ones.
 
         The wait is short, and there is none while the database is known to be silent.
         """
+        held = self._held
+        if (at_hand := self.at_hand()) is not None:
+            return at_hand
         known = self._known()
-        if known and known.is_fresh and known.age_seconds < REFRESH_SECONDS:
-            return known
-        reader = self._begin_read()
-        if reader is None or (known and known.is_fresh):
-            return known
-        self._wait_for(reader, is_known=known is not None)
+        reader = self._begin_read(held)
+        if reader is not None and not (known and known.is_fresh) and not self._is_silent:
+            self._wait_for(reader, is_known=known is not None)
         return self._known()
 
     def refresh(self) -> KnownFlags:
@@ -123,20 +128,18 @@ class Rollout:
         kept = self._kept.read() if self._kept else None
         return _Held(kept.flags, self._clock() - kept.age_seconds, is_own=False) if kept else None
 
-    def _begin_read(self) -> threading.Thread | None:
-        """The read under way, begun if none is; None if the last one failed a moment ago."""
+    def _begin_read(self, seen: _Held | None) -> threading.Thread | None:
+        """The read under way, begun if none is; None if the last one failed or came a moment ago."""
         with self._lock:
             if self._reader is not None and self._reader.is_alive():  # after a fork it is not
                 return self._reader
-            if self._clock() < self._not_before:
+            if self._held is not seen or self._clock() < self._not_before:
                 return None
             self._reader = threading.Thread(target=self._read_aside, name="supaqueue-flags", daemon=True)
             self._reader.start()
             return self._reader
 
     def _wait_for(self, reader: threading.Thread, *, is_known: bool) -> None:
-        if self._is_silent:
-            return
         usual = min(max(WAIT_SECONDS, 3 * self._usual_seconds), LONGEST_WAIT_SECONDS)
         reader.join(usual if is_known else self._first_wait_seconds)
         if reader.is_alive():

@@ -33,4 +33,4 @@ ALLOWED_STEPS = frozenset(
         (Stage.COMPLETE, Stage.OFF),  # a cutover begins
     )
 )
-"""From, to. The same table is in SQL, in supaqueue_stage_step_allowed, which decides."""
+"""From, to. The same table is in SQL, in supaqueue_stage_step_allowed, which also takes no step for one."""

@@ -124,6 +124,26 @@ class WorkerStalled:
     stalled_seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorFailed:
+    """During a cutover: a system did not take copies of `jobs` in time; a relay brings them later."""
+
+    name: ClassVar[str] = "mirror_failed"
+    system: Literal["supabase", "legacy"]
+    jobs: int
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFallback:
+    """During a cutover: the job was not where its bucket pointed, and was found in the other system."""
+
+    name: ClassVar[str] = "read_fallback"
+    job_id: str
+    asked_first: Literal["supabase", "legacy"]
+    operation: str
+
+
 Event: TypeAlias = (
     JobEnqueued
     | JobStarted
@@ -134,6 +154,8 @@ Event: TypeAlias = (
     | LeaseLost
     | QueueDepth
     | WorkerStalled
+    | MirrorFailed
+    | ReadFallback
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -27,6 +27,8 @@ LEVELS: dict[type[Event], int] = {
     events.QueueUnavailable: logging.WARNING,
     events.LeaseLost: logging.WARNING,
     events.WorkerStalled: logging.WARNING,
+    events.MirrorFailed: logging.WARNING,
+    events.ReadFallback: logging.INFO,
     events.JobFailed: logging.ERROR,
 }
 

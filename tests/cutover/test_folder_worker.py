@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,10 +22,11 @@ from supaqueue.cutover.handler_run import completed
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.folder import FolderBroker, folder_queue
 from supaqueue.cutover.legacy.folder_claims import FolderClaims
-from supaqueue.cutover.legacy.folder_worker import SETTLE_SECONDS
+from supaqueue.cutover.legacy.folder_worker import SETTLE_SECONDS, FolderWorker
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.job_id import new_job_id
+from supaqueue.worker import Registry
 from tests.worker.waiting import DEADLINE_SECONDS, until
 
 WORKER = Path(__file__).with_name("folder_worker_process.py")
@@ -57,11 +60,10 @@ class Site:
     def names(self, folder: str) -> list[str]:
         return sorted(os.listdir(self.root / folder))
 
-    def put(self, name: str, content: str | bytes, *, is_old: bool = True) -> Path:
+    def put(self, name: str, content: str | bytes) -> Path:
         path = self.root / "pending" / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        if is_old:
-            os.utime(path, (0, 0))
+        os.utime(path, (0, 0))
         return path
 
 
@@ -225,8 +227,9 @@ def test_malformed_files_lie_in_failed_with_a_reason_and_the_worker_goes_on(site
 
 
 def test_a_file_that_is_still_being_written_is_waited_for(site: Site) -> None:
+    path = site.put("slow.json", '{"task_type": "cou')
+    os.utime(path, (time.time() + 3600,) * 2)  # as if written just now, however slow this machine is
     site.start()
-    path = site.put("slow.json", '{"task_type": "cou', is_old=False)
     until(lambda: not path.exists(), "the first look")
     (taken,) = [site.root / "pending" / name for name in until(lambda: site.names("pending"), "the file")]
     with taken.open("a") as file:
@@ -248,6 +251,32 @@ def test_a_newer_versions_message_and_other_types_stay(site: Site) -> None:
     assert [row[1] for row in site.marked("ran")] == [job.job_id]
 
 
+def test_a_file_whose_run_became_anothers_waits_until_that_has_ended(tmp_path: Path) -> None:
+    queue = folder_queue(tmp_path)
+    registry = Registry()
+    job = NewJob("stolen")
+    queue.enqueue([job])
+
+    @registry.task("stolen")
+    def stolen(payload: object) -> None:
+        (entry,) = queue.get([job.job_id])
+        assert entry is not None
+        queue.index.free(Stamp(job.job_id), str(entry.runner))
+        assert queue.index.start(Stamp(job.job_id), "other", 600) == "started"
+
+    worker = FolderWorker(registry, FolderBroker(tmp_path), Guard(queue.index))
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(worker.run)
+        try:
+            until(lambda: queue.broker.count().scheduled == 1, "the file to wait again", seconds=15)
+        finally:
+            worker.stop()
+        assert running.result(DEADLINE_SECONDS)
+    (entry,) = queue.get([job.job_id])
+    assert entry is not None
+    assert (entry.ending, entry.runner, entry.starts) == (None, "other", 2)
+
+
 def test_nothing_runs_before_it_is_due(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     broker = FolderBroker(tmp_path, clock=lambda: now)
@@ -255,12 +284,12 @@ def test_nothing_runs_before_it_is_due(tmp_path: Path) -> None:
     later, delayed, soon = NewJob("t", run_at=now + timedelta(hours=2)), NewJob("t", delay=3600), NewJob("t")
     queue.enqueue([later, delayed, soon])
     claims = FolderClaims(broker.files, lambda: now)
-    taken = []
-    for _ in range(3):
-        while claim := claims.next(lambda path: True):
-            taken.append(claim.name.rest)
+    for job in (soon, delayed, later):
+        claim = claims.next(lambda path: True)
+        assert claim is not None
+        assert claim.name.rest == job.job_id
+        assert claims.next(lambda path: True) is None
         now += timedelta(hours=1)
-    assert taken == [soon.job_id, delayed.job_id, later.job_id]
     claims.close()
 
 
@@ -277,11 +306,37 @@ def test_two_workers_never_take_one_file(tmp_path: Path) -> None:
         worker.close()
 
 
+def test_files_for_other_workers_hide_nothing(tmp_path: Path) -> None:
+    queue = folder_queue(tmp_path)
+    queue.enqueue([NewJob("other") for _ in range(300)])
+    queue.enqueue([NewJob("t"), NewJob("t")])
+    claims = FolderClaims(FolderBroker(tmp_path).files, Clock())
+    looked_at: list[str] = []
+
+    def accepts(path: Path) -> bool:
+        looked_at.append(path.name)
+        return '"task_type":"t"' in path.read_text()
+
+    assert [claims.next(accepts) is not None for _ in range(4)] == [True, True, False, False]
+    assert len(looked_at) == 302
+    claims.close()
+
+
 class Clock:
     """The time."""
 
     def __call__(self) -> datetime:
         return datetime.now(UTC)
+
+
+def test_what_dead_writers_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    files = FolderBroker(tmp_path).files
+    for name, modified in (("dead.tmp", 0), ("alive.tmp", None)):
+        (files.writing / name).touch()
+        if modified is not None:
+            os.utime(files.writing / name, (modified, modified))
+    files.sweep()
+    assert os.listdir(files.writing) == ["alive.tmp"]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

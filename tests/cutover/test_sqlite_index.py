@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -16,6 +18,7 @@ import pytest
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
+from supaqueue.cutover.legacy.sqlite_file import SqliteFile
 from supaqueue.cutover.legacy.sqlite_index import SqliteIndex
 from supaqueue.cutover.stamp import Stamp
 
@@ -84,6 +87,29 @@ def test_an_index_that_was_used_before_a_fork(tmp_path: Path) -> None:
     in_child(lambda: index.accept(jobs(1)) and None)
     index.accept(jobs(1))
     assert index.count().unpublished == 3
+
+
+def test_a_fork_while_another_thread_writes(tmp_path: Path) -> None:
+    file = SqliteFile(tmp_path / "file.sqlite", "create table if not exists t (n integer)")
+    begun = threading.Event()
+
+    def write(number: int) -> None:
+        with file.transaction("write") as db:
+            db.execute("insert into t values (?)", [number])
+            begun.set()
+            if number == 1:
+                time.sleep(0.5)  # the fork waits for this transaction, and of that there is no sign
+
+    thread = threading.Thread(target=write, args=(1,))
+    thread.start()
+    begun.wait(60)
+    process = FORK.Process(target=write, args=(2,))
+    process.start()
+    process.join(60)
+    thread.join(60)
+    assert process.exitcode == 0
+    with file.reading("read") as db:
+        assert db.execute("select n from t order by n").fetchall() == [(1,), (2,)]
 
 
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:

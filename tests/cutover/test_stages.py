@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
+
+import psycopg
 
 from supaqueue.contract import feature_flag
 from supaqueue.cutover.stages import ALLOWED_STEPS, Stage
@@ -36,6 +39,15 @@ def test_exactly_these_steps_are_allowed() -> None:
     allowed = steps_read()
     for step in product(Stage, Stage):
         assert (step in ALLOWED_STEPS) == (step in allowed), step
+
+
+def test_sql_has_the_same_table(connect: Callable[[], psycopg.Connection[Any]]) -> None:
+    connection = connect()
+    for before, after in product(Stage, Stage):
+        row = connection.execute(
+            "select supaqueue_stage_step_allowed(%s, %s)", [before.value, after.value]
+        ).fetchone()
+        assert row == (before == after or (before, after) in ALLOWED_STEPS,), (before, after)
 
 
 def test_the_stages_are_those_of_the_contract_in_the_order_of_a_cutover() -> None:

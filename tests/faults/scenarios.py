@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC
+from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from supaqueue.backoff import Backoff
@@ -16,6 +17,7 @@ from supaqueue.contract import (
     ArchivedLine,
     Call,
     CancelJobs,
+    ChangeFeatureFlag,
     Claimed,
     ClaimedTask,
     ClaimJobTasks,
@@ -25,15 +27,23 @@ from supaqueue.contract import (
     EnqueueJobs,
     FinishedTask,
     FinishJobTasks,
+    FlagChange,
     GetJobs,
+    HandBackJobs,
     HeartbeatJobTasks,
+    HoldLease,
+    LegacyOutcome,
     ListSchedules,
+    Mirror,
+    MirrorState,
     NewJob,
     NewSchedule,
+    OpenTakenOverJobs,
     PauseQueues,
     Progress,
     PruneJobs,
     ReadJobsToArchive,
+    RecordOutcomes,
     RegisterWorker,
     RemoveSchedules,
     Replay,
@@ -43,7 +53,10 @@ from supaqueue.contract import (
     ScheduleAnswer,
     ScheduleRef,
     SetTaskTypes,
+    SettleMirrors,
+    StartLegacy,
     SwitchSchedules,
+    TakeOverJobs,
     TaskError,
     TaskRef,
     TaskTypeOptions,
@@ -73,6 +86,7 @@ class Story:
         jobs = {job_id: f"job {number}" for number, job_id in enumerate(self.job_ids)}
         schedules = {name: name.rpartition(" ")[2] for name in self.schedules}
         return schedules | {
+            f"supabase_queue:{self.queue}": "flag",
             self.queue: "queue",
             self.other_queue: "other queue",
             self.worker: "worker",
@@ -164,6 +178,38 @@ class Story:
             version="1",
             stopped=stopped,
         )
+
+    def flag(self, **changes: Any) -> ChangeFeatureFlag:
+        """A change, not sent yet, of the flag of the story's own type, which is called like its queue."""
+        self.transport.send(SetTaskTypes((TaskTypeOptions(self.queue),)))
+        return ChangeFeatureFlag(cast(FlagChange, changes), self.worker, self.queue, reason="test")
+
+    def routed(self, **options: Any) -> NewJob:
+        """A job of that type that is not enqueued yet."""
+        return NewJob(self.queue, {"n": 1}, queue=self.queue, job_id=self.new_id(), **options)
+
+    def due(self, count: int) -> list[NewJob]:
+        """New jobs that wait here, of which legacy is to have copies."""
+        self.transport.send(self.flag(stage="live", holdback_percent=Decimal(0)))
+        jobs = [self.routed() for _ in range(count)]
+        self.transport.send(EnqueueJobs(tuple(jobs)))
+        return jobs
+
+    def released(self, count: int) -> list[str]:
+        """The ids of new jobs that legacy is to run, under epoch 1."""
+        self.transport.send(self.flag(stage="live", relays_unrouted=True))
+        self.transport.send(self.flag(is_enabled=False, rollout_percent=Decimal(0)))
+        jobs = [self.routed() for _ in range(count)]
+        self.transport.send(EnqueueJobs(tuple(jobs)))
+        return [job.job_id for job in jobs]
+
+    def mirrored(self, count: int) -> list[NewJob]:
+        """New jobs that were legacy's from the beginning."""
+        jobs = [self.routed() for _ in range(count)]
+        for job in jobs:
+            job.place("legacy")
+        self.transport.send(EnqueueJobs(tuple(jobs)))
+        return jobs
 
 
 def enqueue(story: Story) -> Call[Any]:
@@ -361,6 +407,74 @@ def set_task_types(story: Story) -> Call[Any]:
     return SetTaskTypes((TaskTypeOptions(story.queue, max_attempts=4), new), changed_by=story.worker)
 
 
+def change_flag(story: Story) -> Call[Any]:
+    """A type's own flag that is there already."""
+    story.transport.send(story.flag(stage="live"))
+    return story.flag(rollout_percent=Decimal("0.07"), legacy_tenants=("acme",), latched=True)
+
+
+def hand_back(story: Story) -> Call[Any]:
+    """Jobs that wait, one that was started, and one that is held."""
+    story.due(4)
+    first = replace(story.claim(2), task_types=(story.queue,))
+    started, _ = (task.ref for task in story.transport.send(first).tasks)
+    story.transport.send(story.finish(FinishedTask(started, "retry", after_seconds=0.0)))
+    off = story.flag(is_enabled=False, rollout_percent=Decimal(0), hand_back="not_started")
+    story.transport.send(off)
+    return HandBackJobs()
+
+
+def settle(story: Story) -> Call[Any]:
+    """A mirror that was written, one under another epoch, and one that nobody knows."""
+    due, other = story.due(2)
+    return SettleMirrors(
+        (as_mirror(due, 0, "due"), as_mirror(other, 1, "due"), as_mirror(story.routed(), 0, "due"))
+    )
+
+
+def as_mirror(job: NewJob, epoch: int, state: MirrorState) -> Mirror:
+    """A job as a relay had it listed."""
+    return Mirror(job.job_id, "supabase", epoch, state, job, None)
+
+
+def start_legacy(story: Story) -> Call[Any]:
+    """A job that went over, one under another epoch, one that was taken back, one that nobody knows."""
+    over, other, cancelled = story.released(3)
+    story.transport.send(CancelJobs((cancelled,)))
+    return StartLegacy(((over, 1), (other, 0), (cancelled, 1), (story.new_id(), 1)))
+
+
+def record_outcomes(story: Story) -> Call[Any]:
+    """A job that legacy ended, one whose end is known, one that is not legacy's, one that nobody knows."""
+    ended, before = story.mirrored(2)
+    story.transport.send(RecordOutcomes((LegacyOutcome(before.job_id, 0, "cancelled"),)))
+    [foreign] = story.enqueued(1)
+    job_ids = (ended.job_id, before.job_id, foreign, story.new_id())
+    return RecordOutcomes(tuple(LegacyOutcome(id, 0, "completed", {"n": 2}, attempts=1) for id in job_ids))
+
+
+def take_over(story: Story) -> Call[Any]:
+    """A mirror, a job that nobody knows, one that ended, and one under another epoch."""
+    mirror, ended, other = story.mirrored(3)
+    story.transport.send(RecordOutcomes((LegacyOutcome(ended.job_id, 0, "completed"),)))
+    return TakeOverJobs(((mirror, 0), (story.routed(), 0), (ended, 0), (other, 3)))
+
+
+def open_taken_over(story: Story) -> Call[Any]:
+    """A job that legacy can start no more, one that it had started, one that is not to be taken over."""
+    won, started, other = story.mirrored(3)
+    story.transport.send(TakeOverJobs(((won, 0), (started, 0))))
+    rows = ((won.job_id, 0, True), (started.job_id, 0, False), (other.job_id, 0, True))
+    return OpenTakenOverJobs((*rows, (story.new_id(), 0, True)))
+
+
+def hold_lease(story: Story) -> Call[Any]:
+    """A right that another process has given back."""
+    story.transport.send(HoldLease(story.queue, story.other_worker, 60))
+    story.transport.send(HoldLease(story.queue, story.other_worker, 0))
+    return HoldLease(story.queue, story.worker, 60)
+
+
 SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     AbandonJobs: abandon,
     CancelJobs: cancel,
@@ -380,4 +494,12 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     ReplayJobTasks: replay,
     ResumeQueues: resume,
     SetTaskTypes: set_task_types,
+    ChangeFeatureFlag: change_flag,
+    HandBackJobs: hand_back,
+    SettleMirrors: settle,
+    StartLegacy: start_legacy,
+    RecordOutcomes: record_outcomes,
+    TakeOverJobs: take_over,
+    OpenTakenOverJobs: open_taken_over,
+    HoldLease: hold_lease,
 }

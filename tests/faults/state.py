@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -31,12 +32,16 @@ _TABLES = {
     "job_queues": "select queue, isfinite(paused_until) as is_bounded, paused_by, reason from job_queues"
     " where queue = any (%(names)s) order by queue",
     "job_task_types": "select * from job_task_types where task_type = any (%(names)s) order by task_type",
+    "feature_flag": "select * from feature_flag where flag_name = any (%(names)s)",
+    "feature_flag_changes": "select flag_name, changed_by, reason, evidence from feature_flag_changes"
+    " where flag_name = any (%(names)s) order by change_id",
+    "job_leases": "select * from job_leases where lease_name = any (%(names)s)",
     "job_changes": "select function, change, changed_by from job_changes where changed_by = any (%(names)s)",
 }
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request", "version"})
 
-_LEFT_OUT = frozenset({"marks", "version"})
+_LEFT_OUT = frozenset({"marks", "version", "next"})
 
 
 def read_state(
@@ -62,6 +67,8 @@ def without_names(value: Any, names: Mapping[str, str]) -> Any:
         return [without_names(part, names) for part in value]
     if isinstance(value, float | datetime):
         return "time"
+    if isinstance(value, Decimal):
+        return str(value)
     return names.get(value, _MOMENT.sub("moment", value)) if isinstance(value, str) else value
 
 

@@ -62,9 +62,14 @@ def run_clean(kind: type[Call[Any]], direct: RestTransport, database: psycopg.Co
 
 
 def without_what_a_repeat_may_tell_otherwise(reply: Any) -> Any:
-    """A claim is answered with the tasks alone, and what a first enqueue created exists by its repeat."""
+    """A claim is answered with the tasks alone, and what a first enqueue created exists by its repeat.
+
+    What a hand-back moved waits no more: a relay reads rows, it needs no answer.
+    """
     if isinstance(reply, dict) and "tasks" in reply:
         return reply["tasks"]
+    if isinstance(reply, dict):
+        reply = {name: value for name, value in reply.items() if name != "moved"}
     text = json.dumps(reply)
     return json.loads(text.replace('"created"', '"exists"'))
 

@@ -17,7 +17,21 @@ Connection = psycopg.Connection[Any]
 Row = dict[str, Any]
 
 _JSON_ARGUMENTS = frozenset(
-    ("jobs", "marks", "started", "tasks", "filter", "worker", "policy", "batch", "schedules")
+    (
+        "jobs",
+        "marks",
+        "started",
+        "tasks",
+        "filter",
+        "worker",
+        "policy",
+        "batch",
+        "schedules",
+        "changes",
+        "after",
+        "mirrors",
+        "outcomes",
+    )
 )
 _LEASE = ("job_id", "task_number", "lease_token")
 

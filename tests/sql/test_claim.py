@@ -29,6 +29,7 @@ def test_a_claim_answers_tasks_with_their_payloads(calls: Calls, worker: Worker,
         "timeout_seconds": None,
         "deadline_in_seconds": None,
         "checkpoint": None,
+        "purpose": "run",
     }
     assert calls.status(job_id) == "processing"
     assert calls.task(job_id)["worker_id"] == worker.worker_id

@@ -10,6 +10,7 @@ import pytest
 
 from supaqueue.job_id import new_job_id
 from tests.sql.calls import Calls, Row, Worker, answers, endings, leases, new_job
+from tests.sql.flags import set_flag
 from tests.sql.test_finish import add_task
 
 OpenWorker = Callable[..., Worker]
@@ -133,6 +134,7 @@ def test_observations_are_no_dead_letters(calls: Calls, worker: Worker, queue_na
     add_task(calls, job_id)
     calls.connection.execute("update job_tasks set purpose = 'shadow' where task_number = 1")
     calls.connection.execute("update jobs set task_count = 1, unfinished_tasks = 1")
+    set_flag(calls.connection, shadow_percent=100)
     run, shadow = worker.claim()
     worker.finish(endings([run], "done") + endings([shadow], "fail"))
     assert listed(calls) == []

@@ -9,6 +9,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.sql.calls import Calls, Row, Worker
+from tests.sql.flags import set_flag
 from tests.sql.plans import explained, scans
 from tests.sql.retention import DAY, ended, grow_older, left, prune
 from tests.sql.test_finish import add_task
@@ -124,6 +125,7 @@ def test_a_shadow_that_runs_still_keeps_its_job(calls: Calls, worker: Worker) ->
     add_task(calls, job_id)
     as_observation(calls, job_id, "shadow", 1)
     calls.connection.execute("update jobs set task_count = 1, unfinished_tasks = 1")
+    set_flag(calls.connection, shadow_percent=100)
     tasks = sorted(worker.claim(2), key=lambda task: int(task["task_number"]))
     worker.finish([task | {"outcome": "done"} for task in _leases(tasks[:1])])
     assert calls.status(job_id) == "completed"

@@ -61,6 +61,22 @@ TYPES: dict[str, Any] = {
     "changed_by": None,
 }
 GET = {"with_payload": False, "with_attempts": False}
+FLAG: dict[str, Any] = {
+    "request_id": str(uuid4()),
+    "task_type": None,
+    "changes": {"holdback_percent": 0},
+    "expected_version": None,
+    "changed_by": "ada",
+    "reason": None,
+    "evidence": None,
+}
+HAND_BACK: dict[str, Any] = {"after": None, "want": 100}
+MIRRORS: dict[str, Any] = {"mirror_state": "due", "page": None, "page_size": 10}
+EPOCH = {"job_id": new_job_id(), "epoch": 1}
+TAKEN_OVER = EPOCH | {"won": True}
+SETTLED = EPOCH | {"mirror_state": "due"}
+OUTCOME = EPOCH | {"status": "completed"}
+HOLD = {"lease_name": "relay", "holder": "h", "seconds": 30}
 
 GOOD: dict[str, dict[str, Any]] = {
     "enqueue_jobs_v1": {"jobs": [JOB]},
@@ -87,6 +103,18 @@ GOOD: dict[str, dict[str, Any]] = {
     "set_task_types_v1": TYPES,
     "switch_schedules_v1": {"schedules": []},
     "tick_schedules_v1": {"schedules": [TICKS]},
+    "read_feature_flags_v1": {},
+    "count_mirrors_v1": {},
+    "change_feature_flag_v1": FLAG,
+    "list_flag_changes_v1": {"before_id": None, "page_size": 10},
+    "hand_back_jobs_v1": HAND_BACK,
+    "list_mirrors_v1": MIRRORS,
+    "settle_mirrors_v1": {"mirrors": [SETTLED]},
+    "start_legacy_v1": {"jobs": [EPOCH]},
+    "record_outcomes_v1": {"outcomes": [OUTCOME]},
+    "take_over_jobs_v1": {"jobs": []},
+    "open_taken_over_jobs_v1": {"jobs": [TAKEN_OVER]},
+    "hold_lease_v1": HOLD,
 }
 
 
@@ -108,6 +136,14 @@ def schedule_with_job(**changes: Any) -> dict[str, Any]:
 
 def ticks_with(**changes: Any) -> dict[str, Any]:
     return {"schedules": [TICKS | {"schedule_name": "weekly"}, TICKS | changes]}
+
+
+def flag_with(**changes: Any) -> dict[str, Any]:
+    return FLAG | {"changes": changes}
+
+
+def place(**changes: Any) -> dict[str, Any]:
+    return HAND_BACK | {"after": {"ready": True, "found": 0, "xmin": "7"} | changes}
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
@@ -290,6 +326,84 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("delete_archived_jobs_v1", FILED | {"jobs": None}, "SQ003", "jobs"),
     ("delete_archived_jobs_v1", FILED | {"jobs": [LINE | {"sha256": None}]}, "SQ003", "jobs[0].sha256"),
     ("delete_archived_jobs_v1", {"batch": BATCH | {"jobs": 2}, "jobs": [LINE, LINE]}, "SQ003", "jobs"),
+    ("enqueue_jobs_v1", job_with(owner=SECRET), "SQ003", "jobs[1].owner"),
+    ("enqueue_jobs_v1", job_with(owner=7), "SQ003", "jobs[1].owner"),
+    ("enqueue_jobs_v1", job_with(tenant=""), "SQ003", "jobs[1].tenant"),
+    ("enqueue_jobs_v1", job_with(tenant="x" * 201), "SQ003", "jobs[1].tenant"),
+    ("enqueue_jobs_v1", job_with(epoch=1), "SQ002", "jobs[1].epoch"),
+    ("change_feature_flag_v1", FLAG | {"changes": None}, "SQ003", "changes"),
+    ("change_feature_flag_v1", FLAG | {"changes": [SECRET]}, "SQ003", "changes"),
+    ("change_feature_flag_v1", FLAG | {"changes": {}}, "SQ003", "changes"),
+    ("change_feature_flag_v1", flag_with(colour=SECRET), "SQ002", "changes.colour"),
+    ("change_feature_flag_v1", flag_with(version=7), "SQ002", "changes.version"),
+    ("change_feature_flag_v1", flag_with(is_enabled=None), "SQ003", "changes.is_enabled"),
+    ("change_feature_flag_v1", flag_with(is_enabled="true"), "SQ003", "changes.is_enabled"),
+    ("change_feature_flag_v1", flag_with(rollout_percent=SECRET), "SQ003", "changes.rollout_percent"),
+    ("change_feature_flag_v1", flag_with(rollout_percent="10"), "SQ003", "changes.rollout_percent"),
+    ("change_feature_flag_v1", flag_with(rollout_percent=-1), "SQ003", "changes.rollout_percent"),
+    ("change_feature_flag_v1", flag_with(rollout_percent=101), "SQ003", "changes.rollout_percent"),
+    ("change_feature_flag_v1", flag_with(rollout_percent=0.005), "SQ003", "changes.rollout_percent"),
+    ("change_feature_flag_v1", flag_with(holdback_percent=100.01), "SQ003", "changes.holdback_percent"),
+    ("change_feature_flag_v1", flag_with(shadow_percent=-0.01), "SQ003", "changes.shadow_percent"),
+    ("change_feature_flag_v1", flag_with(stage=SECRET), "SQ003", "changes.stage"),
+    ("change_feature_flag_v1", flag_with(hand_back=SECRET), "SQ003", "changes.hand_back"),
+    ("change_feature_flag_v1", flag_with(legacy_tenants=SECRET), "SQ003", "changes.legacy_tenants"),
+    ("change_feature_flag_v1", flag_with(supabase_tenants=[7]), "SQ003", "changes.supabase_tenants"),
+    ("change_feature_flag_v1", flag_with(latched=1), "SQ003", "changes.latched"),
+    ("change_feature_flag_v1", FLAG | {"request_id": None}, "SQ003", "request_id"),
+    ("change_feature_flag_v1", FLAG | {"task_type": ""}, "SQ003", "task_type"),
+    ("change_feature_flag_v1", FLAG | {"changed_by": None}, "SQ003", "changed_by"),
+    ("change_feature_flag_v1", FLAG | {"changed_by": ""}, "SQ003", "changed_by"),
+    ("change_feature_flag_v1", FLAG | {"reason": "x" * 1001}, "SQ003", "reason"),
+    ("change_feature_flag_v1", FLAG | {"evidence": ""}, "SQ003", "evidence"),
+    ("list_flag_changes_v1", {"before_id": None, "page_size": 0}, "SQ003", "page_size"),
+    ("list_flag_changes_v1", {"before_id": None, "page_size": None}, "SQ003", "page_size"),
+    ("hand_back_jobs_v1", HAND_BACK | {"want": 0}, "SQ003", "want"),
+    ("hand_back_jobs_v1", HAND_BACK | {"want": 5001}, "SQ003", "want"),
+    ("hand_back_jobs_v1", HAND_BACK | {"want": None}, "SQ003", "want"),
+    ("hand_back_jobs_v1", HAND_BACK | {"after": [SECRET]}, "SQ003", "after"),
+    ("hand_back_jobs_v1", HAND_BACK | {"after": {"ready": True}}, "SQ003", "after"),
+    ("hand_back_jobs_v1", place(ready=SECRET), "SQ003", "after"),
+    ("hand_back_jobs_v1", place(found=-1), "SQ003", "after"),
+    ("hand_back_jobs_v1", place(xmin=SECRET), "SQ003", "after"),
+    ("hand_back_jobs_v1", place(position=SECRET), "SQ003", "after"),
+    ("hand_back_jobs_v1", place(run_at=SECRET), "SQ003", "after"),
+    ("hand_back_jobs_v1", place(job_id=SECRET), "SQ003", "after"),
+    ("list_mirrors_v1", MIRRORS | {"mirror_state": None}, "SQ003", "mirror_state"),
+    ("list_mirrors_v1", MIRRORS | {"mirror_state": SECRET}, "SQ003", "mirror_state"),
+    ("list_mirrors_v1", MIRRORS | {"page": SECRET}, "SQ003", "page"),
+    ("list_mirrors_v1", MIRRORS | {"page_size": 0}, "SQ003", "page_size"),
+    ("settle_mirrors_v1", {"mirrors": None}, "SQ003", "mirrors"),
+    ("settle_mirrors_v1", {"mirrors": [SETTLED | {"job_id": SECRET}]}, "SQ003", "mirrors[0].job_id"),
+    ("settle_mirrors_v1", {"mirrors": [SETTLED | {"epoch": -1}]}, "SQ003", "mirrors[0].epoch"),
+    (
+        "settle_mirrors_v1",
+        {"mirrors": [SETTLED | {"mirror_state": "takeover_due"}]},
+        "SQ003",
+        "mirrors[0].mirror_state",
+    ),
+    ("settle_mirrors_v1", {"mirrors": [SETTLED | {"payload": SECRET}]}, "SQ002", "mirrors[0].payload"),
+    ("start_legacy_v1", {"jobs": [EPOCH | {"epoch": None}]}, "SQ003", "jobs[0].epoch"),
+    ("start_legacy_v1", {"jobs": [EPOCH | {"epoch": 1.5}]}, "SQ003", "jobs[0].epoch"),
+    ("start_legacy_v1", {"jobs": [EPOCH | {"owner": "legacy"}]}, "SQ002", "jobs[0].owner"),
+    ("start_legacy_v1", {"jobs": [SECRET]}, "SQ003", "jobs[0]"),
+    ("record_outcomes_v1", {"outcomes": [OUTCOME | {"status": SECRET}]}, "SQ003", "outcomes[0].status"),
+    ("record_outcomes_v1", {"outcomes": [OUTCOME | {"status": None}]}, "SQ003", "outcomes[0].status"),
+    ("record_outcomes_v1", {"outcomes": [OUTCOME | {"ended_at": SECRET}]}, "SQ003", "outcomes[0].ended_at"),
+    ("record_outcomes_v1", {"outcomes": [OUTCOME | {"attempts": -1}]}, "SQ003", "outcomes[0].attempts"),
+    ("record_outcomes_v1", {"outcomes": None}, "SQ003", "outcomes"),
+    ("take_over_jobs_v1", {"jobs": [JOB | {"epoch": SECRET}]}, "SQ003", "jobs[0].epoch"),
+    ("take_over_jobs_v1", {"jobs": [JOB | {"epoch": -1}]}, "SQ003", "jobs[0].epoch"),
+    ("take_over_jobs_v1", {"jobs": [JOB | {"epoch": 10**12}]}, "SQ003", "jobs[0].epoch"),
+    ("take_over_jobs_v1", {"jobs": [JOB | {"colour": SECRET}]}, "SQ002", "jobs[0].colour"),
+    ("take_over_jobs_v1", {"jobs": SECRET}, "SQ003", "jobs"),
+    ("take_over_jobs_v1", {"jobs": None}, "SQ003", "jobs"),
+    ("open_taken_over_jobs_v1", {"jobs": [TAKEN_OVER | {"won": 1}]}, "SQ003", "jobs[0].won"),
+    ("open_taken_over_jobs_v1", {"jobs": [EPOCH]}, "SQ003", "jobs[0].won"),
+    ("hold_lease_v1", HOLD | {"lease_name": None}, "SQ003", "lease_name"),
+    ("hold_lease_v1", HOLD | {"holder": ""}, "SQ003", "holder"),
+    ("hold_lease_v1", HOLD | {"seconds": -1}, "SQ003", "seconds"),
+    ("hold_lease_v1", HOLD | {"seconds": float("nan")}, "SQ003", "seconds"),
 ]
 
 
@@ -306,6 +420,9 @@ def everything(calls: Calls) -> list[Any]:
         "job_prunings",
         "job_archives",
         "job_schedules",
+        "feature_flag_changes",
+        "job_hand_backs",
+        "job_leases",
     )
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 

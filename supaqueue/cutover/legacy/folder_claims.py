@@ -47,25 +47,35 @@ class FolderClaims:
         self.worker_id = str(uuid.uuid4())
         self._clock = clock
         self._listed: deque[str] = deque()
+        self._left = 0
+        self._unwanted: set[str] = set()
         self._own = files.running / self.worker_id
         self._lock_file = _locked(self._own.with_suffix(".lock"))
         self._own.mkdir()
 
     def next(self, accepts: Callable[[Path], bool]) -> Claim | None:
         """Take the first due file that `accepts` wants, judged by its path; None if there is none now."""
-        if not self._listed:
-            self._listed.extend(self._due())
+        if not self._listed or self._left == 0:
+            self._list()
         while self._listed:
             path = self.files.pending / self._listed.popleft()
-            if accepts(path) and (claim := self._take(path)) is not None:
+            if not accepts(path):
+                self._unwanted.add(path.name)
+            elif (claim := self._take(path)) is not None:
+                self._left -= 1
                 return claim
         return None
 
-    def _due(self) -> list[str]:
+    def _list(self) -> None:
         now = self._clock()
-        names = ((FileName.of(name), name) for name in message_names(self.files.pending))
-        due = sorted((name.due, raw) for name, raw in names if name.due_at <= now)
-        return [raw for _, raw in due[:LOOK_AGAIN_AFTER]]
+        names = {name: FileName.of(name) for name in message_names(self.files.pending)}
+        # What is in a file of ours never changes; a foreign one may still be being written.
+        self._unwanted = {name for name in self._unwanted & names.keys() if not names[name].is_new}
+        due = [
+            (one.due, name) for name, one in names.items() if one.due_at <= now and name not in self._unwanted
+        ]
+        self._listed = deque(name for _, name in sorted(due))
+        self._left = LOOK_AGAIN_AFTER
 
     def _take(self, path: Path) -> Claim | None:
         name = FileName.of(path.name).taken()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.errors import Committed
+
+ABANDONED_SECONDS = 3600.0
+"""After so long nobody completes a file any more: to write one takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,13 @@ class FolderFiles:
         """Make the folders that are not there."""
         for folder in (self.pending, self.running, self.done, self.failed, self.parked, self.writing):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what whoever wrote it did not live to complete."""
+        for path in self.writing.glob("*.tmp"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                    path.unlink()
 
     def put(self, folder: Path, texts: Mapping[str, str], *, durable: bool) -> None:
         """Put files there, each at once and complete; `durable`: they survive a power cut from then on.

@@ -96,6 +96,7 @@ class FolderWorker:
             LegacyUnavailable: the folder cannot be used at the start.
         """
         with translated("run", "no"):
+            self._files.sweep()
             claims = FolderClaims(self._files, self._clock)
         threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="supaqueue-folder")
         while not self._stopping.is_set():

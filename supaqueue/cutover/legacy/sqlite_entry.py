@@ -47,7 +47,7 @@ COLUMNS = (
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIELDS = tuple(NewJob.__dataclass_fields__)
+_SETTERS = tuple(vars(NewJob)[name].__set__ for name in NewJob.__dataclass_fields__)
 
 
 def microseconds(moment: datetime) -> int:
@@ -122,12 +122,13 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         get("timeout_seconds"),
         deadline_at and datetime.fromisoformat(deadline_at),
         get("deadline_seconds"),
-        tuple(get("tags", ())),
+        tuple(stored["tags"]) if "tags" in stored else (),
         get("tenant"),
         None,
+        False,
     )
-    for name, value in zip(_FIELDS, values, strict=True):
-        object.__setattr__(job, name, value)
+    for put, value in zip(_SETTERS, values, strict=True):
+        put(job, value)
     return job
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +16,17 @@ from supaqueue.errors import Committed
 
 BUSY_SECONDS = 10.0
 _NOTHING_WRITTEN = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_NOTADB")
-_inherited: list[sqlite3.Connection] = []
-"""Connections that came with a fork. To close one would take part in their parent's locks."""
+
+
+_files: weakref.WeakSet[SqliteFile] = weakref.WeakSet()
+_paused: list[SqliteFile] = []
+"""While a fork is made: those that wait for it."""
 
 
 class SqliteFile:
     """A file with one connection per process, opened at first use, used by one thread at a time.
+
+    A fork waits until that thread is done, and closes the connection: SQLite knows locks by process.
 
     Args:
         path: of the file; its folder must exist.
@@ -32,8 +38,7 @@ class SqliteFile:
         self._schema = schema
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        this = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _forked(this()))
+        _files.add(self)
 
     @contextmanager
     def transaction(self, call: str) -> Iterator[sqlite3.Connection]:
@@ -68,17 +73,19 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close the connection; the next call opens another one."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        self.pause()
+        self.go_on()
 
-    def leave_to_parent(self) -> None:
-        """Forget the connection, in a child of its process."""
-        self._lock = threading.Lock()
+    def pause(self) -> None:
+        """Close the connection, and let no thread open it until `go_on`."""
+        self._lock.acquire()
         if self._connection is not None:
-            _inherited.append(self._connection)
+            self._connection.close()
             self._connection = None
+
+    def go_on(self) -> None:
+        """Let threads open it again."""
+        self._lock.release()
 
     def _opened(self, call: str) -> sqlite3.Connection:
         if self._connection is None:
@@ -91,7 +98,7 @@ class SqliteFile:
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("pragma journal_mode = wal")
+            _use_write_ahead_log(connection)
             connection.execute("pragma synchronous = full")
             connection.execute("begin immediate")
             for statement in self._schema.split(";"):
@@ -116,9 +123,31 @@ class SqliteFile:
             ) from error
 
 
-def _forked(file: SqliteFile | None) -> None:
-    if file is not None:
-        file.leave_to_parent()
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    # Of several that make a file at once SQLite refuses all but one here, without waiting as elsewhere.
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as busy:
+            if not busy.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > give_up_at:
+                raise
+        time.sleep(0.01)
+
+
+def _before_fork() -> None:
+    _paused.extend(_files)
+    for file in _paused:
+        file.pause()
+
+
+def _after_fork() -> None:
+    while _paused:
+        _paused.pop().go_on()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def _next_step(name: str) -> str:

@@ -148,6 +148,7 @@ def _answer(
         "more": more,
         "wait_seconds": wait_seconds,
         "paused": list(paused),
+        "closed": [],
     }
 
 

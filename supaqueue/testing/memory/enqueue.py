@@ -31,6 +31,8 @@ _FIELDS = {
     "delay_seconds": "a number",
     "deadline_at": "a string",
     "tags": "an array of names",
+    "tenant": "1 to 200 characters",
+    "owner": "a string",
     **POLICY,
 }
 
@@ -40,7 +42,11 @@ def enqueue_jobs_v1(tables: Tables, jobs: Any, contract_version: Any) -> list[Ro
     check_call(contract_version)
     _check(jobs)
     order = tables.next_number()
-    return [{"job_id": row["job_id"].lower(), "answer": _enqueue(tables, row, order)} for row in jobs]
+    return [_answer(row, _enqueue(tables, row, order)) for row in jobs]
+
+
+def _answer(row: Row, answer: str) -> Row:
+    return {"job_id": row["job_id"].lower(), "answer": answer, "owner": "supabase"}
 
 
 def _check(jobs: Any) -> None:
@@ -63,7 +69,13 @@ def _problem(row: Row) -> str | None:
         return problem
     if len(row.get("tags") or ()) > MOST_TAGS:
         return "tags: expected at most 100"
-    return policy_problem(row)
+    return _owner_problem(row.get("owner")) or policy_problem(row)
+
+
+def _owner_problem(owner: Any) -> str | None:
+    if owner == "legacy":
+        return "owner: the queue in memory is the only system, it has no mirrors"
+    return None if owner in (None, "supabase") else "owner: expected supabase or legacy"
 
 
 def _deadline_problem(row: Row) -> str | None:
@@ -78,7 +90,7 @@ def _deadline_problem(row: Row) -> str | None:
 
 
 def _enqueue(tables: Tables, row: Row, order: int) -> str:
-    content = json.dumps({key: row[key] for key in row if key != "job_id"}, sort_keys=True)
+    content = json.dumps({key: row[key] for key in row if key not in ("job_id", "owner")}, sort_keys=True)
     there = tables.jobs.get(row["job_id"].lower())
     if there is None:
         job = _new_job(tables, row, content, order)

@@ -54,13 +54,25 @@ FUNCTIONS: Mapping[str, Function] = {
 
 NOT_OFFERED: frozenset[str] = frozenset(
     {
+        "change_feature_flag_v1",
+        "count_mirrors_v1",
         "declare_schedules_v1",
         "delete_archived_jobs_v1",
+        "hand_back_jobs_v1",
+        "hold_lease_v1",
+        "list_flag_changes_v1",
+        "list_mirrors_v1",
         "list_schedules_v1",
+        "open_taken_over_jobs_v1",
         "prune_jobs_v1",
+        "read_feature_flags_v1",
         "read_jobs_to_archive_v1",
+        "record_outcomes_v1",
         "remove_schedules_v1",
+        "settle_mirrors_v1",
+        "start_legacy_v1",
         "switch_schedules_v1",
+        "take_over_jobs_v1",
         "tick_schedules_v1",
     }
 )

@@ -52,6 +52,7 @@ def claimed(task: TaskRow, now: datetime) -> Row:
         "timeout_seconds": task.timeout.total_seconds() if task.timeout else None,
         "deadline_in_seconds": (task.deadline_at - now).total_seconds() if task.deadline_at else None,
         "checkpoint": task.checkpoint,
+        "purpose": "run",
     }
 
 

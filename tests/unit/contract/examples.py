@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from supaqueue.backoff import Backoff
@@ -12,9 +13,11 @@ from supaqueue.contract import (
     ArchivedLine,
     Call,
     CancelJobs,
+    ChangeFeatureFlag,
     ClaimJobTasks,
     ContractVersion,
     CountJobs,
+    CountMirrors,
     DeadLetterFilter,
     DeclareSchedules,
     DeleteArchivedJobs,
@@ -23,17 +26,26 @@ from supaqueue.contract import (
     FinishedTask,
     FinishJobTasks,
     GetJobs,
+    HandBackJobs,
     HeartbeatJobTasks,
+    HoldLease,
     JobFilter,
+    LegacyOutcome,
     ListDeadLetters,
+    ListFlagChanges,
     ListJobs,
+    ListMirrors,
     ListSchedules,
+    Mirror,
     NewJob,
     NewSchedule,
+    OpenTakenOverJobs,
     PauseQueues,
     Progress,
     PruneJobs,
+    ReadFeatureFlags,
     ReadJobsToArchive,
+    RecordOutcomes,
     RegisterWorker,
     RemoveSchedules,
     Replay,
@@ -42,7 +54,10 @@ from supaqueue.contract import (
     RetentionPolicy,
     ScheduleRef,
     SetTaskTypes,
+    SettleMirrors,
+    StartLegacy,
     SwitchSchedules,
+    TakeOverJobs,
     TaskError,
     TaskRef,
     TaskTypeOptions,
@@ -80,4 +95,18 @@ EXAMPLES: tuple[Call[Any], ...] = (
     ReplayJobTasks((Replay(REF, 1.5),)),
     ResumeQueues(("q",), "ada"),
     SetTaskTypes((TaskTypeOptions("t", 3, Backoff(), 10.0, 60.0),), "ada"),
+    ReadFeatureFlags(),
+    ChangeFeatureFlag(
+        {"rollout_percent": Decimal("0.07"), "legacy_tenants": ("acme",)}, "ada", "t", 7, "why", "report"
+    ),
+    ListFlagChanges(before_id=7),
+    HandBackJobs({"ready": False, "found": 0, "xmin": "7"}, 100),
+    CountMirrors(),
+    ListMirrors("release_due"),
+    SettleMirrors((Mirror(REF.job_id, "legacy", 1, "release_due", NewJob("t", job_id=REF.job_id), None),)),
+    StartLegacy(((REF.job_id, 1),)),
+    RecordOutcomes((LegacyOutcome(REF.job_id, 0, "failed", error={"type": "E", "message": "no"}),)),
+    TakeOverJobs(((NewJob("t", job_id=REF.job_id), 0),)),
+    OpenTakenOverJobs(((REF.job_id, 0, True),)),
+    HoldLease("relay", "host 7", 10.0),
 )

@@ -70,6 +70,7 @@ class IndexCalls(IndexSubject):
             timeout=1.5,
             deadline=FAR_FUTURE + timedelta(days=1),
             tags=["a", "b"],
+            tenant="ä",
         )
         plain = NewJob("conformance", None, delay=3, deadline=60)
         index.accept([job, plain])

@@ -150,6 +150,14 @@ class IndexEndings(IndexSubject):
         assert unsent.ending is not None
         assert unsent.ending.status == "cancelled"
 
+    def test_what_was_abandoned_has_an_ending_too(self, index: Index) -> None:
+        stamp, unknown = accepted(index), new_job_id()
+        for _ in range(2):
+            assert index.close([stamp.job_id, unknown], "abandoned") == ["closed", "closed"]
+        unsent = index.unsent_endings(9)
+        assert {entry.job_id for entry in unsent} == {stamp.job_id, unknown}
+        assert [entry.ending and entry.ending.status for entry in unsent] == ["cancelled", "cancelled"]
+
     def test_settle_ends_parked_copies_and_nothing_else(self, index: Index) -> None:
         parked, unknown, own = a_job(), a_job(), a_job()
         index.park([parked])

@@ -21,7 +21,7 @@ from supaqueue.cutover.legacy.conformance.subjects import (
     entry_of,
     some_jobs,
 )
-from supaqueue.cutover.legacy.queue import LegacyQueue
+from supaqueue.cutover.legacy.queue import LABELS, LegacyQueue
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.job_id import new_job_id
 
@@ -91,10 +91,11 @@ class QueueCalls(QueueSubject):
             NewJob("t", timeout=3),
             NewJob("t", deadline=60),
             NewJob("t", tags=["a"]),
+            NewJob("t", tenant="a"),
         ]
         for job in given:
             (option,) = job.options_given()
-            if option in queue.broker.expresses:
+            if option in queue.broker.expresses | LABELS:
                 queue.check(job)
                 continue
             with pytest.raises(NotExpressible) as refused:
@@ -122,6 +123,18 @@ class QueueCalls(QueueSubject):
             assert [one.answer for one in released] == [answer, answer]
         assert set(stamps(queue)) == {Stamp(parked.job_id, 1), Stamp(unknown.job_id, 2)}
         assert len(stamps(queue)) == 2
+
+    def test_take_over_of_what_waits_or_has_begun(self, queue: LegacyQueue) -> None:
+        waits, runs = a_job(), a_job()
+        queue.enqueue([waits, runs])
+        queue.index.start(Stamp(runs.job_id), "a", LONG)
+        queue.index.free(Stamp(runs.job_id), "a")
+        for _ in range(2):
+            assert queue.take_over([waits.job_id, runs.job_id]) == [True, False]
+        assert queue.index.start(Stamp(waits.job_id), "a", LONG) == "closed"
+        assert queue.index.start(Stamp(runs.job_id), "a", LONG) == "started"
+        if "withdraw" not in queue.broker.cannot:
+            assert stamps(queue) == [Stamp(runs.job_id)]
 
     def test_a_job_that_was_taken_over_can_come_back(self, queue: LegacyQueue) -> None:
         job = a_job()

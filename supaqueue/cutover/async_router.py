@@ -1,0 +1,340 @@
+"""Two queues as one, for an event loop: the legacy queue and the one in Supabase."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from supaqueue.answer import CancelAnswer, EnqueueAnswer
+from supaqueue.backoff import Backoff
+from supaqueue.client import AsyncQueue, batches, calls
+from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses
+from supaqueue.client.checks import Checks
+from supaqueue.client.reports import Reports
+from supaqueue.client.source import Source
+from supaqueue.client.waiting import Waiting
+from supaqueue.contract import NewJob, Stats
+from supaqueue.cutover.enqueuing import Enqueuing
+from supaqueue.cutover.finding import Finding
+from supaqueue.cutover.legacy.queue import LegacyQueue
+from supaqueue.cutover.parts import Parts, carrying, rollout_of, router_settings
+from supaqueue.cutover.reporting import CutoverReports
+from supaqueue.cutover.rollout import Rollout
+from supaqueue.cutover.spool import Spool
+from supaqueue.cutover.steps import Send, Step, Steps, TookTooLong
+from supaqueue.cutover.switches import Switches
+from supaqueue.job import Job, JobStatus
+from supaqueue.job_id import check_job_id
+from supaqueue.settings import MAX_JSON_BYTES, Overrides
+from supaqueue.telemetry import Telemetry
+from supaqueue.transport import AsyncRestTransport, AsyncTransport, RestTransport
+from supaqueue.worker import Registry
+
+Result = TypeVar("Result")
+
+
+class AsyncDualWriteQueue:
+    """An `AsyncQueue` made of two: for each job one is decided on, once, and the other gets a copy.
+
+    For the event loop in which it is first used; the legacy queue works in threads. `DualWriteQueue` is its
+    twin. Every method does what that of `AsyncQueue`
+    does, in the system that owns the job; `list`, `stats`, `pause`, `resume` and `dead_letters` are
+    Supabase's, where jobs that legacy owns are listed as `mirrored`. An error of an enqueue carries the job's
+    id as a ticket: `enqueue(..., job_id=error.job_id)` repeats it in the system that was decided on.
+
+    Args:
+        legacy: the old queue; closed here.
+        source: as for `AsyncQueue`.
+        switches: by default those of the environment and `.env`.
+        spool: what Supabase could not take for now; by default that of the environment.
+        rollout: holds the flags; by default it reads them from Supabase.
+        transport: as for `AsyncQueue`; without settings a rollout must be given too.
+        telemetry: as for `AsyncQueue`; is told of copies that failed and of fallbacks too.
+        registry: as for `AsyncQueue`.
+        budget_seconds: how long a call may go on trying whose job Supabase owns.
+        repin_refused: let legacy own a job that was to be Supabase's, if that refused it for sure.
+
+    Raises:
+        ConfigurationError: a setting is missing or malformed.
+        SpoolError: the spool's folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        legacy: LegacyQueue,
+        source: Source | None = None,
+        *,
+        switches: Switches | None = None,
+        spool: Spool | None = None,
+        rollout: Rollout | None = None,
+        transport: AsyncTransport | None = None,
+        telemetry: Telemetry | None = None,
+        registry: Registry | None = None,
+        budget_seconds: float = 10.0,
+        repin_refused: bool = False,
+        **overrides: Unpack[Overrides],
+    ) -> None:
+        settings = router_settings(source, overrides, is_given=transport is not None and rollout is not None)
+        spool = spool or Spool.load()
+        self._owned: AsyncRestTransport | None = None
+        self._flags_transport: RestTransport | None = None
+        if transport is None:
+            assert settings is not None
+            transport = self._owned = AsyncRestTransport(settings, budget_seconds)
+        if rollout is None:
+            assert settings is not None
+            self._flags_transport = RestTransport(settings, budget_seconds)
+            rollout = rollout_of(settings, self._flags_transport, spool)
+        self._transport = transport
+        self._queue = AsyncQueue(settings, transport=transport, telemetry=telemetry, registry=registry)
+        self._reports = Reports(telemetry)
+        self._checks = Checks(settings.max_json_bytes if settings else MAX_JSON_BYTES, registry)
+        parts = Parts(
+            legacy=legacy,
+            switches=switches or Switches.load(),
+            rollout=rollout,
+            spool=spool,
+            reports=self._reports,
+            cutover_reports=CutoverReports(telemetry),
+            repin_refused=repin_refused,
+        )
+        self._legacy, self._spool = legacy, spool
+        self._enqueuing, self._finding = Enqueuing(parts), Finding(parts)
+        self.dead_letters = self._queue.dead_letters
+
+    async def enqueue(
+        self,
+        task_type: str,
+        payload: object = None,
+        *,
+        queue: str = "default",
+        job_id: str | None = None,
+        idempotency_key: str | None = None,
+        run_at: datetime | None = None,
+        delay: float | timedelta | None = None,
+        max_attempts: int | None = None,
+        backoff: Backoff | float | timedelta | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109
+        deadline: datetime | float | timedelta | None = None,
+        tags: Iterable[str] = (),
+    ) -> EnqueueAnswer:
+        """Store one job; `NewJob` says what the options mean.
+
+        After `QueueUnavailable` with `committed="unknown"`, the same call with the error's `job_id`, or with
+        the same `idempotency_key`, stores it once.
+
+        Raises:
+            JobConflict: the id belongs to another job, or was abandoned.
+        """
+        job = NewJob(
+            task_type,
+            payload,
+            queue=queue,
+            job_id=job_id,
+            idempotency_key=idempotency_key,
+            run_at=run_at,
+            delay=delay,
+            max_attempts=max_attempts,
+            backoff=backoff,
+            timeout=timeout,
+            deadline=deadline,
+            tags=tags,
+        )
+        self._checks.check(job)
+        answers = await self._run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))
+        return calls.accepted(answers[0])
+
+    async def enqueue_many(self, jobs: Iterable[NewJob | Mapping[str, Any]]) -> Answers:
+        """Store many jobs, and answer each in order; a conflict is an answer, not an error.
+
+        They go in calls of up to 1,000 jobs and 4 MiB, each all or nothing. All are checked before the
+        first is sent. If a call fails, those before it stand: the error's `answered` has their answers,
+        and sending the same `NewJob`s once more is safe.
+        """
+        given = list(jobs)
+        checked = batches.checked_jobs(given, self._checks)
+        ours = [new for job, new in zip(given, checked, strict=True) if new is not job]
+        answered: Answers = []
+        for call in batches.enqueue_calls(checked):
+            with carrying(answered):
+                answered += await self._run(self._enqueuing.enqueue(call.jobs, ours))
+        return answered
+
+    async def get(
+        self, job_id: str, *, with_payload: bool = False, with_attempts: bool = False
+    ) -> Job | None:
+        """Return a job, or None if there is no such job."""
+        return (await self._run(self._finding.read([check_job_id(job_id)], with_payload, with_attempts)))[0]
+
+    async def get_many(
+        self, job_ids: Iterable[str], *, with_payload: bool = False, with_attempts: bool = False
+    ) -> Jobs:
+        """Return a job for each id, in order, None where there is no such job."""
+        found: Jobs = []
+        for part in batches.parts(batches.checked_ids(job_ids), batches.JOBS_PER_READ):
+            found += await self._run(self._finding.read(part, with_payload, with_attempts))
+        return found
+
+    def list(
+        self,
+        *,
+        queue: str | None = None,
+        task_type: str | None = None,
+        status: JobStatus | None = None,
+        tag: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Job]:
+        """Return jobs, newest first and without payloads; pages are read as the iterator gets to them."""
+        return self._queue.list(
+            queue=queue,
+            task_type=task_type,
+            status=status,
+            tag=tag,
+            created_after=created_after,
+            created_before=created_before,
+            limit=limit,
+        )
+
+    async def wait(
+        self,
+        job_id: str,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109
+    ) -> Job:
+        """Return the job once it has ended: completed, failed or cancelled.
+
+        A look that gets no answer may outlast the timeout by one call's budget.
+
+        Raises:
+            WaitTimeout: it had not by then.
+            JobNotFound: there is no such job.
+        """
+        jobs = await self.wait_many([job_id], timeout)
+        return jobs[0]
+
+    async def wait_many(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109
+    ) -> Ended:
+        """Return each job, in order, once all have ended; a look at up to 200 of them is one request.
+
+        A look that gets no answer may outlast the timeout by one call's budget.
+
+        Raises:
+            WaitTimeout: one had not ended by then; `get_many` says what has become of the others.
+            JobNotFound: there is no such job.
+        """
+        waiting = Waiting(batches.checked_ids(job_ids), timeout)
+        while looked_at := waiting.unended:
+            waiting.saw(looked_at, await self.get_many(looked_at))
+            if waiting.unended:
+                await asyncio.sleep(waiting.next_pause())
+        return waiting.jobs
+
+    async def cancel(self, job_id: str) -> CancelAnswer:
+        """Cancel a job: a waiting one at once, a running one with its worker's next heartbeat."""
+        return (await self._run(self._finding.cancel([check_job_id(job_id)])))[0]
+
+    async def cancel_many(self, job_ids: Iterable[str]) -> CancelAnswers:
+        """Cancel many jobs, and answer each in order."""
+        answered: CancelAnswers = []
+        for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
+            answered += await self._run(self._finding.cancel(part))
+        return answered
+
+    async def abandon(self, job_ids: Iterable[str]) -> AbandonAnswers:
+        """Take back enqueues, also those whose answer was lost: what has not come by now can come no more."""
+        answered: AbandonAnswers = []
+        for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
+            answered += await self._run(self._finding.abandon(part))
+        return answered
+
+    async def pause(
+        self,
+        queues: str | Iterable[str],
+        *,
+        duration: float | timedelta | None = None,
+        until: datetime | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Pauses:
+        """Pause queues for a while, until a time, or (neither given) until they are resumed.
+
+        Once this has returned nothing is newly claimed from them: what runs goes on, and what a worker holds
+        without having started it goes back. Jobs can be enqueued as ever.
+
+        Args:
+            queues: one name, or several.
+            duration: in seconds or as a timedelta, by the database's clock.
+            until: an aware time.
+            reason: for those who look, up to 1,000 characters.
+            by: who paused them, up to 200 characters.
+        """
+        return await self._queue.pause(queues, duration=duration, until=until, reason=reason, by=by)
+
+    async def resume(self, queues: str | Iterable[str], *, by: str | None = None) -> Pauses:
+        """End the pause of queues."""
+        return await self._queue.resume(queues, by=by)
+
+    async def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
+        """Count tasks by queue, type and status, of one queue, of several, or of all."""
+        return await self._queue.stats(queue)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await asyncio.to_thread(self._close_files)
+        if self._owned is not None:
+            await self._owned.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _close_files(self) -> None:
+        self._spool.close()
+        self._legacy.close()
+        if self._flags_transport is not None:
+            self._flags_transport.close()
+
+    async def _run(self, steps: Steps[Result]) -> Result:
+        """Walk through steps to their end."""
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    done = await self._do(step)
+                except BaseException as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(done)
+        except StopIteration as ended:
+            result: Result = ended.value
+            return result
+
+    async def _do(self, step: Step) -> Any:
+        if step.within is not None:
+            return await self._do_within(step, step.within)
+        if isinstance(step, Send):
+            with self._reports.watch(step.call):
+                return await self._transport.send(step.call)
+        return await asyncio.to_thread(step.function)
+
+    async def _do_within(self, step: Step, seconds: float) -> Any:
+        try:
+            async with asyncio.timeout(seconds) as budget:
+                if isinstance(step, Send):
+                    return await self._transport.send(step.call)
+                return await asyncio.to_thread(step.function)
+        except TimeoutError:
+            if not budget.expired():
+                raise  # the step's own
+            raise TookTooLong from None

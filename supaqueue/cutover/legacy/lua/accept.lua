@@ -1,0 +1,28 @@
+-- ARGV per entry: id, job, content, due_at, delay. Returns per entry: answer, whether its message is due, when it may run.
+local answers = {}
+
+local function due(at, delay)
+    return delay ~= '' and microseconds(now + delay) or at
+end
+
+local function answer_of(entry, content)
+    local same = entry.content == content and entry.closed_as ~= 'abandoned'
+    return same and 'exists' or 'conflict'
+end
+
+for n = 1, entries() do
+    local id, job, content, at, delay = unpack(ARGV, n * 5 - 4, n * 5)
+    local entry = read(key_of(n))
+    if entry then
+        local answer = answer_of(entry, content)
+        local is_intent = entry.state == 'intent' and entry.epoch == 0 and not entry.ended_at
+        local message_due = answer == 'exists' and is_intent
+        answers[n] = {answer, message_due and 1 or 0, entry.due_at or ''}
+    else
+        local due_at = due(at, delay)
+        store(key_of(n), id, 'legacy', 0, 'intent')
+        set_job(key_of(n), job, content, due_at)
+        answers[n] = {'created', 1, due_at}
+    end
+end
+return answers

@@ -1,0 +1,2 @@
+redis.call('HINCRBY', UNSTAMPED, 'runs', 1)
+redis.call('HSET', UNSTAMPED, 'last_at', microseconds(now))

@@ -1,0 +1,160 @@
+"""Deciding for each new job, once, which system runs it. No I/O."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from supaqueue.contract import NewJob
+from supaqueue.cutover.legacy.entry import Owner
+from supaqueue.cutover.legacy.queue import LegacyQueue
+from supaqueue.cutover.plan import Copy, Plan, effective_stage, plan, plan_without_flag
+from supaqueue.cutover.rollout import KnownFlags
+from supaqueue.cutover.stages import Stage
+from supaqueue.cutover.switches import Switches
+from supaqueue.cutover.tenants import key_bucket
+from supaqueue.errors import InvalidInput, QueueUnavailable
+from supaqueue.job_id import bucket_of, new_job_id
+
+CALL = "enqueue_jobs_v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A job, and what was decided about it.
+
+    Attributes:
+        place: where in the call the job stands.
+        given: the caller's object; it is told the owner once something may have been written.
+        job: a copy of it that says the owner.
+        copy: what the other system gets.
+        settle: Supabase has to store the owner before legacy is written.
+    """
+
+    place: int
+    given: NewJob
+    job: NewJob
+    copy: Copy
+    settle: bool
+
+    @property
+    def owner(self) -> Owner:
+        """Return which system runs it."""
+        assert self.job.owner is not None
+        return self.job.owner
+
+    def remember(self) -> None:
+        """Let the caller's object present the owner from now on; what it presents already stays."""
+        if self.given.owner is None:
+            self.given.place(self.owner)
+
+
+class Placing:
+    """Places jobs by switches and flags.
+
+    Args:
+        switches: the environment's.
+        legacy: the old queue, for what it cannot hold.
+    """
+
+    def __init__(self, switches: Switches, legacy: LegacyQueue) -> None:
+        self._switches = switches
+        self._legacy = legacy
+
+    def place(
+        self, place: int, given: NewJob, known: KnownFlags | None, *, is_ours: bool, again: bool = False
+    ) -> Placed:
+        """Decide about one job.
+
+        Args:
+            place: where in the call it stands.
+            given: the job; an owner that it presents is kept.
+            known: the flags.
+            is_ours: the caller has not seen the id yet: it can still become another one.
+            again: Supabase answered that the flag had changed.
+
+        Raises:
+            ConfigurationError: a variable contradicts the stage.
+            NotExpressible: legacy may own the job and cannot hold one of its options.
+            QueueUnavailable: there are no flags to decide by.
+        """
+        if is_ours and known is not None:
+            _route_by_tenant(given, known)
+        planned = self._plan(given, known)
+        presented = None if again else given.owner
+        owner = presented or planned.owner
+        if planned.copy != "none" or owner == "legacy":
+            self._legacy.check(given)
+        job = copy.copy(given)
+        object.__setattr__(job, "owner", owner)  # the copy's: `given` remembers it only once it may count
+        settle = owner == "legacy" and (again or (presented is None and _is_repeat(given, known)))
+        return Placed(place, given, job, _copy(planned, owner), settle)
+
+    def _plan(self, job: NewJob, known: KnownFlags | None) -> Plan:
+        bucket = bucket_of(job.job_id)
+        if known is not None:
+            own = known.flags.of(job.task_type)
+            return plan(self._switches, known.flags.overall, own, bucket, job.tenant)
+        planned = plan_without_flag(self._switches, bucket)
+        if planned is None:
+            raise QueueUnavailable(
+                "the flag of the cutover cannot be read and none is kept, so that nothing says which system"
+                " owns the job: nothing was written; see whether Supabase can be reached",
+                call=CALL,
+                committed="no",
+                retryable=True,
+                job_id=job.job_id,
+            )
+        return planned
+
+
+def has_two_owners(switches: Switches, known: KnownFlags | None, task_type: str) -> bool:
+    """Whether legacy may still own new jobs of a type."""
+    if known is None:
+        return False
+    flag = known.flags.of(task_type) or known.flags.overall
+    return effective_stage(switches, flag) in (Stage.CANARY, Stage.LIVE)
+
+
+def _copy(planned: Plan, owner: Owner) -> Copy:
+    if planned.copy == "none" or owner == planned.owner:
+        return planned.copy
+    return "parked" if owner == "supabase" else "inert_row"
+
+
+def _is_repeat(job: NewJob, known: KnownFlags | None) -> bool:
+    """Whether another try of it may have been placed with Supabase: its id is not of this object alone."""
+    if job.is_minted:
+        return False
+    if known is None:
+        return True
+    own = known.flags.of(job.task_type)
+    return known.flags.overall.raised_at is not None or (own is not None and own.raised_at is not None)
+
+
+def _route_by_tenant(job: NewJob, known: KnownFlags) -> None:
+    """Give a job that nobody knows yet an id in its tenant's bucket, where its type moves by tenant."""
+    flag = known.flags.of(job.task_type) or known.flags.overall
+    if not flag.routes_by_tenant or job.tenant is None or not job.is_minted or job.owner is not None:
+        return
+    bucket = key_bucket(known.flags.salt, job.tenant)
+    if bucket_of(job.job_id) != bucket:
+        object.__setattr__(job, "job_id", new_job_id(bucket))
+
+
+def refuse_other_bucket(job: NewJob, known: KnownFlags, field: str) -> None:
+    """Refuse a job of a type that moves by tenant whose id, known to the caller, is of another bucket.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    flag = known.flags.of(job.task_type) or known.flags.overall
+    if not flag.routes_by_tenant or job.tenant is None or not job.is_minted:
+        return
+    bucket = key_bucket(known.flags.salt, job.tenant)
+    if bucket_of(job.job_id) != bucket:
+        raise InvalidInput(
+            "this task type moves by tenant: pass a mapping instead of a NewJob, or make the id with"
+            f" new_job_id({bucket})",
+            field=f"{field}.job_id",
+        )

@@ -1,0 +1,411 @@
+"""Any interleaving of two routers, workers of both systems, an operator and a relay, with faults anywhere.
+
+Rules make one step each; `settle` then lets every fault end and everything run. Always: no job is started in
+both systems (invariant B), no two legacy runners are at one job, and nothing starts that was answered as
+cancelled or abandoned. At the end: each accepted job has ended in exactly one system (invariant A).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+from uuid import uuid4
+
+import psycopg
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from supaqueue.contract import (
+    ChangeFeatureFlag,
+    ClaimedTask,
+    ClaimJobTasks,
+    FeatureFlags,
+    FinishedTask,
+    FinishJobTasks,
+    FlagChange,
+    HandBackJobs,
+    HandedBack,
+    Json,
+    NewJob,
+    ReadFeatureFlags,
+)
+from supaqueue.cutover.guard import Guard
+from supaqueue.cutover.legacy.entry import Ending
+from supaqueue.cutover.legacy.folder import folder_queue
+from supaqueue.cutover.marked_run import MarkedRun
+from supaqueue.cutover.relay import Relay
+from supaqueue.cutover.rollout import KnownFlags
+from supaqueue.cutover.router import DualWriteQueue
+from supaqueue.cutover.spool import Spool
+from supaqueue.cutover.supabase_starts import StartsInSupabase
+from supaqueue.cutover.switches import Switches
+from supaqueue.cutover.take_over import TakeOver
+from supaqueue.errors import CallError, CallRefused
+from tests.cutover.sql_transport import SqlTransport
+from tests.cutover.world import begin_anew
+from tests.property.cutover_faults import Fault, FaultyTransport
+from tests.property.worlds import PASS_TIME
+
+LEASE_SECONDS = 600.0
+FAULTS = st.lists(st.sampled_from(["none", "none", "lost", "delayed", "refused"]), max_size=4)
+WHICH = st.integers(0, 7)
+
+
+@dataclass(eq=False)
+class Asked:
+    """A job that somebody tried to enqueue."""
+
+    job: NewJob
+    accepted: bool = False
+    called_off: bool = False
+    started_in: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Run:
+    """A legacy runner at a job; one that `died` holds its marker until that expires."""
+
+    asked: Asked
+    run: MarkedRun
+    native_id: str
+    died: bool = False
+
+
+class FrozenFlags:
+    """What a process knows of the flags: nothing new until it refreshes."""
+
+    def __init__(self, transport: FaultyTransport) -> None:
+        self._transport = transport
+        self._flags: FeatureFlags | None = None
+
+    def current(self) -> KnownFlags:
+        """Return what it read last."""
+        return self.refresh() if self._flags is None else KnownFlags(self._flags, 1.0, True)
+
+    at_hand = current
+
+    def refresh(self) -> KnownFlags:
+        """Read."""
+        self._flags = self._transport.send(ReadFeatureFlags())
+        return KnownFlags(self._flags, 0.0, True)
+
+
+class CutoverMachine(RuleBasedStateMachine):
+    """See above. `database` is a session on a database of its own."""
+
+    database: ClassVar[psycopg.Connection[Any]]
+    direct: ClassVar[SqlTransport]
+
+    @initialize()
+    def begin(self) -> None:
+        begin_anew(self.database)
+        self.folder = Path(tempfile.mkdtemp(prefix="supaqueue-machine-"))
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.legacy = folder_queue(self.folder / "legacy", clock=lambda: self.now)
+        self.spool = Spool(self.folder / "spool")
+        self.transports = [FaultyTransport(self.direct) for _ in range(2)]
+        self.flags = [FrozenFlags(transport) for transport in self.transports]
+        self.routers = [self.router(number) for number in range(2)]
+        self.guard = Guard(
+            self.legacy.index, start_in_supabase=StartsInSupabase(self.direct), lease_seconds=LEASE_SECONDS
+        )
+        self.asked: list[Asked] = []
+        self.held: list[tuple[Asked, ClaimedTask, bool]] = []
+        self.runs: list[Run] = []
+        self.place: Json = None
+        self.goes_back = False
+        self.back_since_done = False
+        self.change(stage="off", is_enabled=False, rollout_percent=0, holdback_percent=0)
+        self.change(stage="mirror")
+        for flags in self.flags:
+            flags.refresh()
+
+    def router(self, number: int) -> DualWriteQueue:
+        """Return what one process enqueues with."""
+        transport = self.transports[number]
+        return DualWriteQueue(
+            self.legacy,
+            transport=transport,
+            switches=Switches(),
+            rollout=self.flags[number],
+            spool=self.spool,
+        )
+
+    # The callers.
+
+    @rule(number=st.integers(0, 1), faults=FAULTS, key=st.sampled_from([None, None, None, "a", "b"]))
+    def enqueue(self, number: int, faults: list[Fault], key: str | None) -> None:
+        job = NewJob("count", {"n": 1}, queue="q", idempotency_key=key, max_attempts=3)
+        known = next((asked for asked in self.asked if asked.job.job_id == job.job_id), None)
+        asked = known or Asked(job)
+        if known is None:
+            self.asked.append(asked)
+        self.try_to_enqueue(asked, job, number, faults)
+
+    @precondition(lambda self: self.asked)
+    @rule(which=WHICH, number=st.integers(0, 1), faults=FAULTS)
+    def repeat(self, which: int, number: int, faults: list[Fault]) -> None:
+        """The same object again: it presents what was decided."""
+        asked = self.nth(self.asked, which)
+        self.try_to_enqueue(asked, asked.job, number, faults)
+
+    def try_to_enqueue(self, asked: Asked, job: NewJob, number: int, faults: list[Fault]) -> None:
+        self.transports[number].faults[:] = faults
+        try:
+            [answer] = self.routers[number].enqueue_many([job])
+        except CallError:
+            return
+        finally:
+            self.transports[number].faults.clear()
+        if answer.answer == "conflict":
+            assert asked.called_off, "only what was abandoned is refused"
+        else:
+            asked.accepted = True
+
+    @precondition(lambda self: any(transport.delayed for transport in self.transports))
+    @rule(which=WHICH)
+    def deliver(self, which: int) -> None:
+        """A call that nobody waits for any more takes effect."""
+        transport = next(transport for transport in self.transports if transport.delayed)
+        transport.deliver(which % len(transport.delayed))
+
+    @rule(number=st.integers(0, 1))
+    def refresh(self, number: int) -> None:
+        self.flags[number].refresh()
+
+    @precondition(lambda self: self.asked)
+    @rule(which=WHICH, number=st.integers(0, 1), abandon=st.booleans())
+    def call_off(self, which: int, number: int, abandon: bool) -> None:
+        asked = self.nth(self.asked, which)
+        if abandon:
+            [abandoned] = self.routers[number].abandon([asked.job.job_id])
+            is_off = abandoned.answer in ("abandoned", "cancelled")
+        else:
+            is_off = self.routers[number].cancel(asked.job.job_id).answer == "cancelled"
+        if is_off and not asked.called_off:
+            ended = self.ended_in(asked)
+            asked.called_off = True
+            assert not ended or not asked.started_in or ended == {"cancelled"}, (
+                "told cancelled what had ended"
+            )
+
+    # Workers of Supabase.
+
+    @rule(want=st.integers(1, 3))
+    def claim(self, want: int) -> None:
+        call = ClaimJobTasks(str(uuid4()), "w", ("q",), ("count",), want, 0, LEASE_SECONDS, {})
+        self.held += [(self.asked_of(task.job_id), task, False) for task in self.direct.send(call).tasks]
+
+    @precondition(lambda self: self.held)
+    @rule(which=WHICH)
+    def start(self, which: int) -> None:
+        place = which % len(self.held)
+        asked, task, _ = self.held[place]
+        self.starts(asked, "supabase")
+        self.held[place] = (asked, task, True)
+
+    @precondition(lambda self: self.held)
+    @rule(which=WHICH, outcome=st.sampled_from(["done", "retry", "snooze", "died"]))
+    def finish(self, which: int, outcome: Literal["done", "retry", "snooze", "died"]) -> None:
+        _, task, has_started = self.held.pop(which % len(self.held))
+        if outcome == "died":
+            return
+        if not has_started:
+            self.report(FinishedTask(ref=task.ref, outcome="not_started"))
+            return
+        after = 0.0 if outcome == "retry" else None
+        self.report(FinishedTask(ref=task.ref, outcome=outcome, after_seconds=after))
+
+    def report(self, finished: FinishedTask) -> None:
+        self.direct.send(FinishJobTasks("w", (finished,)))
+
+    # Workers of legacy.
+
+    @rule(which=WHICH)
+    def take_message(self, which: int) -> None:
+        """A worker gets a message, maybe one that another worker has as well: brokers deliver again."""
+        messages = list(self.legacy.broker.waiting())
+        if not messages:
+            return
+        message = messages[which % len(messages)]
+        assert message.stamp is not None
+        admission = self.guard.admit(message.stamp, message.task_type)
+        if admission.verdict == "drop":
+            self.legacy.broker.withdraw([message.native_id])
+        if admission.run is not None:
+            asked = self.asked_of(message.stamp.job_id)
+            assert not any(run.asked is asked and not run.died for run in self.runs), "two runners at one job"
+            self.starts(asked, "legacy")
+            self.runs.append(Run(asked, admission.run, message.native_id))
+
+    @precondition(lambda self: any(not run.died for run in self.runs))
+    @rule(which=WHICH, outcome=st.sampled_from(["done", "done", "free", "died"]))
+    def end_run(self, which: int, outcome: str) -> None:
+        run = self.nth([run for run in self.runs if not run.died], which)
+        if outcome == "died":
+            run.died = True
+            return
+        self.runs.remove(run)
+        if outcome == "free":
+            run.run.free()
+        elif run.run.finish(Ending("completed", "legacy")) == "recorded":
+            self.legacy.broker.withdraw([run.native_id])
+
+    @rule()
+    def pass_time(self) -> None:
+        """Every lease and marker runs out, those of the living too."""
+        self.now += timedelta(seconds=2 * LEASE_SECONDS)
+        seconds = f"interval '{2 * LEASE_SECONDS} s'"
+        self.database.execute(PASS_TIME.replace("%(by)s", seconds).encode())
+        for run in self.runs:
+            run.died = True
+        self.runs = []
+
+    # The operator and the relay.
+
+    @rule(percent=st.sampled_from([0.01, 50, 50, 99.99, 100]))
+    def set_percent(self, percent: float) -> None:
+        self.change(is_enabled=True, rollout_percent=percent)
+
+    @rule()
+    def disable(self) -> None:
+        self.database.execute(
+            "update feature_flag set is_enabled = false, rollout_percent = 0, updated_by = 'operator'"
+            " where flag_name = 'supabase_queue'"
+        )
+
+    @rule(on=st.booleans())
+    def hand_back(self, on: bool) -> None:
+        if self.change(hand_back="not_started" if on else "none"):
+            self.goes_back, self.place = on, None
+            self.back_since_done = False
+
+    @precondition(lambda self: self.goes_back)
+    @rule(want=st.sampled_from([1, 5000]))
+    def hand_back_batch(self, want: int) -> None:
+        batch: HandedBack = self.direct.send(HandBackJobs(self.place, want))
+        self.place = batch.next
+        self.back_since_done = self.back_since_done or batch.done
+
+    @rule(faults=FAULTS)
+    def relay(self, faults: list[Fault]) -> None:
+        transport = FaultyTransport(self.direct)
+        transport.faults[:] = faults
+        relay = Relay(transport, self.legacy, self.spool)
+        try:
+            relay.send_spooled()
+            relay.turn()
+        except CallError:
+            pass
+        self.transports[0].delayed += transport.delayed
+
+    @rule()
+    def take_over(self) -> None:
+        TakeOver(self.direct, self.legacy).announce()
+
+    # What holds.
+
+    @invariant()
+    def nothing_is_stranded_once_a_hand_back_is_over(self) -> None:
+        if not (getattr(self, "goes_back", False) and self.back_since_done):
+            return
+        stranded = """select count(*) from jobs j join job_tasks t using (job_id)
+                      where j.owner = 'supabase' and t.status in ('pending', 'claimed') and not j.held
+                          and t.purpose = 'run' and j.epoch = 0"""
+        row = self.database.execute(stranded).fetchone()
+        assert row == (0,), "told done, and a job waits in Supabase"
+
+    def teardown(self) -> None:
+        if not hasattr(self, "asked"):
+            return
+        try:
+            self.settle()
+            for asked in self.asked:
+                self.check(asked)
+        finally:
+            self.legacy.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def settle(self) -> None:
+        """Every fault ends, and everything runs until nothing is left."""
+        for transport in self.transports:
+            while transport.delayed:
+                transport.deliver(0)
+        self.change(hand_back="none")
+        self.change(is_enabled=True, rollout_percent=50)
+        self.held.clear()
+        self.runs.clear()
+        self.pass_time()
+        for _ in range(50):
+            busy = self.relay_everything() + self.run_supabase() + self.run_legacy()
+            if not busy:
+                return
+        raise AssertionError("it does not come to rest")
+
+    def relay_everything(self) -> bool:
+        relay = Relay(self.direct, self.legacy, self.spool)
+        self.spool.close()
+        spooled = bool(relay.send_spooled())
+        return bool(relay.turn()) or spooled
+
+    def run_supabase(self) -> bool:
+        self.claim(3)
+        busy = bool(self.held)
+        while self.held:
+            self.start(0)
+            self.finish(0, "done")
+        return busy
+
+    def run_legacy(self) -> bool:
+        before = len(list(self.legacy.broker.waiting()))
+        for _ in range(before):
+            self.take_message(0)
+            while self.runs:
+                self.end_run(0, "done")
+        return len(list(self.legacy.broker.waiting())) != before
+
+    def check(self, asked: Asked) -> None:
+        ended = self.ended_in(asked)
+        if asked.accepted and not asked.called_off:
+            assert asked.started_in, f"lost: {asked} ended as {ended}"
+            assert ended == {"completed"}, f"{asked} ended as {ended}"
+        assert len(ended) <= 1, f"two outcomes: {ended}"
+
+    # Helpers of the above.
+
+    def starts(self, asked: Asked, system: str) -> None:
+        assert not asked.called_off or asked.started_in, "started after it was called off"
+        asked.started_in.add(system)
+        assert len(asked.started_in) == 1, "started in both systems"
+
+    def ended_in(self, asked: Asked) -> set[str]:
+        """The outcomes that the two systems have recorded for a job that they own or owned."""
+        row = self.database.execute(
+            "select status from jobs where job_id = %s and owner = 'supabase' and task_count > 0",
+            [asked.job.job_id],
+        ).fetchone()
+        [entry] = self.legacy.get([asked.job.job_id])
+        found = {row[0]} & {"completed", "failed", "cancelled"} if row else set()
+        if entry and entry.ending and entry.owner == "legacy":
+            found.add(entry.ending.status)
+        return found
+
+    def asked_of(self, job_id: str) -> Asked:
+        return next(asked for asked in self.asked if asked.job.job_id == job_id)
+
+    def change(self, **changes: Any) -> bool:
+        """Change the overall flag; False where it is refused."""
+        call = ChangeFeatureFlag(FlagChange(**changes), changed_by="operator")  # type: ignore[typeddict-item]
+        try:
+            self.direct.send(call)
+        except CallRefused:
+            return False
+        return True
+
+    @staticmethod
+    def nth(given: list[Any], which: int) -> Any:
+        return given[which % len(given)]
