@@ -120,6 +120,7 @@ class AsyncDualWriteQueue:
         timeout: float | timedelta | None = None,  # noqa: ASYNC109
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
+        tenant: str | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -142,6 +143,7 @@ class AsyncDualWriteQueue:
             timeout=timeout,
             deadline=deadline,
             tags=tags,
+            tenant=tenant,
         )
         self._checks.check(job)
         answers = await self._run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))

@@ -28,6 +28,7 @@ from supaqueue.cutover.relayed import Relayed
 from supaqueue.cutover.segment import SpoolRecord
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.spooled import mirrored_job
+from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import InvalidInput
 from supaqueue.transport import Transport
 
@@ -132,7 +133,7 @@ class Relay:
         return Relayed(released=self._note(told), disagreed=len(mirrors) - len(told))
 
     def _take_over(self, mirrors: Sequence[Mirror]) -> Relayed:
-        won = self._legacy.take_over([mirror.job_id for mirror in mirrors])
+        won = self._legacy.take_over([Stamp(mirror.job_id, mirror.epoch) for mirror in mirrors])
         self._transport.send(
             OpenTakenOverJobs(
                 tuple(

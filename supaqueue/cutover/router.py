@@ -119,6 +119,7 @@ class DualWriteQueue:
         timeout: float | timedelta | None = None,
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
+        tenant: str | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -141,6 +142,7 @@ class DualWriteQueue:
             timeout=timeout,
             deadline=deadline,
             tags=tags,
+            tenant=tenant,
         )
         self._checks.check(job)
         answers = self._run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))

@@ -28,6 +28,8 @@ METRICS: MappingProxyType[str, Literal["count", "histogram", "gauge"]] = Mapping
         "supaqueue.enqueue_unavailable": "count",
         "supaqueue.lease_lost": "count",
         "supaqueue.worker_stalled": "count",
+        "supaqueue.mirror_failed": "count",
+        "supaqueue.read_fallback": "count",
         "supaqueue.job.wait_seconds": "histogram",
         "supaqueue.job.run_seconds": "histogram",
         "supaqueue.tasks_pending": "gauge",
@@ -72,6 +74,8 @@ class DatadogHook:
                 self._depth(event)
             case events.QueueUnavailable():
                 self._unavailable(event)
+            case events.MirrorFailed():
+                self._statsd.increment("supaqueue.mirror_failed", event.jobs, [f"system:{event.system}"])
             case _:
                 self._count(event)
 
@@ -91,6 +95,8 @@ class DatadogHook:
                 tags.append(f"answer:{event.answer}")
             case events.LeaseLost():
                 tags.append(f"where:{event.where}")
+            case events.ReadFallback():
+                tags += [f"asked_first:{event.asked_first}", f"operation:{event.operation}"]
         self._statsd.increment(f"supaqueue.{event.name}", 1, tags)
 
     def _unavailable(self, event: events.QueueUnavailable) -> None:

@@ -110,6 +110,9 @@ class World:
             "holdback_percent": 0,
             "raised_at": None,
             "by_environment": False,
+            "routes_by_tenant": False,
+            "supabase_tenants": [],
+            "legacy_tenants": [],
         } | columns
         assignments = ", ".join(f"{name} = %({name})s" for name in given)
         self.database.execute(

@@ -368,6 +368,7 @@ def test_problems_are_named_with_what_to_set(ground: Ground) -> None:
     add_old_tasks(ground.app, make_guard(ground.url), ground.url)
     broker = CeleryOnRedis(ground.app, longest_run_seconds=3)
     assert broker.problems() == []
+    ground.app.task(name="old_forgotten", acks_late=True)(new_job_id)
     ground.app.conf.worker_prefetch_multiplier = 4
     ground.app.conf.broker_transport_options = {"visibility_timeout": 2}
     ground.app.tasks["old_plain"].acks_late = False
@@ -379,6 +380,7 @@ def test_problems_are_named_with_what_to_set(ground: Ground) -> None:
         "worker_prefetch_multiplier = 1",
         "visibility_timeout",
         "socket_timeout",
+        "old_forgotten: asks no guard",
         "old_plain: acknowledged before it runs",
         "task_reject_on_worker_lost = True",
         "`expires`",

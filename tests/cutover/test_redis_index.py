@@ -264,7 +264,7 @@ def test_settle_closes_copies_and_leaves_alone_what_legacy_owns(index: RedisInde
     assert [entry.closed_as for entry in entries if entry] == ["settled", "settled", None]
     assert [entry.ending.result for entry in entries if entry and entry.ending] == [{"n": 1}] * 2
     assert index.unsent_endings(10) == []
-    assert index.release([Stamp(parked.job_id, 1)], [parked]) == ["closed"]
+    assert index.release([Stamp(owned.job_id, 0)], [owned]) == ["exists"]
 
 
 def test_pages_come_in_order_though_a_batch_shares_one_time(index: RedisIndex) -> None:

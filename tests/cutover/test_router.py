@@ -13,9 +13,10 @@ from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible, SpoolError
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.switches import DUAL_WRITE, Switches
+from supaqueue.cutover.tenants import key_bucket
 from supaqueue.devstack import Stack
-from supaqueue.errors import ConfigurationError, JobConflict, QueueUnavailable
-from supaqueue.job_id import Ticket, new_job_id
+from supaqueue.errors import ConfigurationError, InvalidInput, JobConflict, QueueUnavailable
+from supaqueue.job_id import Ticket, bucket_of, new_job_id
 from supaqueue.maintain.migrate import Migrator
 from supaqueue.telemetry.events import JobEnqueued, MirrorFailed, ReadFallback
 from tests.cutover.flags import MOMENT
@@ -440,3 +441,35 @@ def test_what_legacy_cannot_hold_is_refused_while_it_may_own_the_job(
             world.queue().enqueue_many([minted(LOW, delay=60)])
     world.flag("complete", 100)
     world.queue().enqueue_many([minted(LOW, delay=60)])
+
+
+def test_a_type_that_moves_by_tenant_gets_ids_in_its_tenant_s_bucket(world: World) -> None:
+    world.flag("canary", 50, routes_by_tenant=True)
+    queue = world.queue()
+    salt = world.rollout.refresh().flags.salt
+    for tenant in ("a", "b", "c", "d", "e"):
+        bucket = key_bucket(salt, tenant)
+        answers = [
+            queue.enqueue("bill", tenant=tenant),
+            *queue.enqueue_many([{"task_type": "bill", "tenant": tenant}] * 3),
+        ]
+        assert {bucket_of(answer.job_id) for answer in answers} == {bucket}
+        assert {answer.owner for answer in answers} == {"supabase" if bucket < 5000 else "legacy"}
+    with pytest.raises(InvalidInput) as raised:
+        queue.enqueue_many([minted(key_bucket(salt, "a") ^ 1, tenant="a")])
+    assert raised.value.field == "jobs[0].job_id"
+    queue.enqueue_many([minted(key_bucket(salt, "a"), tenant="a")])
+
+
+@pytest.mark.parametrize(
+    ("lists", "owner"), [({"legacy_tenants": ["a"]}, "legacy"), ({"supabase_tenants": ["a"]}, "supabase")]
+)
+def test_a_pinned_tenant_is_owned_by_its_side_and_found_there(
+    world: World, lists: dict[str, Any], owner: str
+) -> None:
+    world.flag("canary", 50, **lists)
+    queue = world.queue()
+    answers = [queue.enqueue("bill", tenant="a") for _ in range(8)]
+    assert {answer.owner for answer in answers} == {owner}
+    found = queue.get_many([answer.job_id for answer in answers])
+    assert {job.owner for job in found} == {owner}

@@ -100,8 +100,8 @@ class CutoverMachine(RuleBasedStateMachine):
     database: ClassVar[psycopg.Connection[Any]]
     direct: ClassVar[SqlTransport]
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(percent=st.sampled_from([0, 50, 100]))
+    def begin(self, percent: int) -> None:
         begin_anew(self.database)
         self.folder = Path(tempfile.mkdtemp(prefix="supaqueue-machine-"))
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -121,6 +121,8 @@ class CutoverMachine(RuleBasedStateMachine):
         self.back_since_done = False
         self.change(stage="off", is_enabled=False, rollout_percent=0, holdback_percent=0)
         self.change(stage="mirror")
+        for step in range(50, percent + 1, 50):
+            self.change(is_enabled=True, rollout_percent=step)
         for flags in self.flags:
             flags.refresh()
 
@@ -165,6 +167,12 @@ class CutoverMachine(RuleBasedStateMachine):
             assert asked.called_off, "only what was abandoned is refused"
         else:
             asked.accepted = True
+            if answer.answer == "created" and answer.owner == "supabase":
+                assert self.gives_to_supabase(), "Supabase got a job that the flag does not give to it"
+
+    def gives_to_supabase(self) -> bool:
+        query = "select is_enabled and rollout_percent > 0 from feature_flag where task_type is null"
+        return self.database.execute(query).fetchone() == (True,)
 
     @precondition(lambda self: any(transport.delayed for transport in self.transports))
     @rule(which=WHICH)
@@ -221,7 +229,11 @@ class CutoverMachine(RuleBasedStateMachine):
         self.report(FinishedTask(ref=task.ref, outcome=outcome, after_seconds=after))
 
     def report(self, finished: FinishedTask) -> None:
-        self.direct.send(FinishJobTasks("w", (finished,)))
+        [answer] = self.direct.send(FinishJobTasks("w", (finished,)))
+        if self.goes_back and answer.status == "pending":
+            query = "select owner = 'legacy' or held from jobs where job_id = %s"
+            row = self.database.execute(query, [finished.ref.job_id]).fetchone()
+            assert row == (True,), "returned to pending, and neither gone back nor held"
 
     # Workers of legacy.
 
@@ -277,6 +289,11 @@ class CutoverMachine(RuleBasedStateMachine):
             "update feature_flag set is_enabled = false, rollout_percent = 0, updated_by = 'operator'"
             " where flag_name = 'supabase_queue'"
         )
+
+    @rule()
+    def roll_back(self) -> None:
+        self.disable()
+        self.hand_back(True)
 
     @rule(on=st.booleans())
     def hand_back(self, on: bool) -> None:

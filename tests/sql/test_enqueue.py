@@ -13,7 +13,9 @@ from tests.sql.calls import Calls, Worker, answers, endings, new_job
 
 def test_a_job_is_stored_with_one_task(calls: Calls, queue_name: str) -> None:
     job = new_job(queue_name, payload={"n": 1.50, "text": "æ"}, tags=["a", "b"], max_attempts=7)
-    assert calls.enqueue(job) == [{"job_id": job["job_id"], "answer": "created", "owner": "supabase"}]
+    assert calls.enqueue(job) == [
+        {"job_id": job["job_id"], "answer": "created", "owner": "supabase", "epoch": 0}
+    ]
     stored = calls.job(job["job_id"])
     assert (stored["status"], stored["owner"], stored["queue"]) == ("pending", "supabase", queue_name)
     assert stored["tags"] == ["a", "b"]

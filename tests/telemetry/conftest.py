@@ -38,6 +38,8 @@ ONE_OF_EACH: tuple[events.Event, ...] = (
     events.LeaseLost(**IDS, where="finish"),
     events.QueueDepth(queue="mail", pending=11, processing=22, failed=33),
     events.WorkerStalled(worker_id="w-1", job_id="job-7", task_type="send_mail", stalled_seconds=9),
+    events.MirrorFailed(system="supabase", jobs=3, error_type="TookTooLong"),
+    events.ReadFallback(job_id="job-7", asked_first="legacy", operation="get"),
 )
 
 

@@ -23,6 +23,8 @@ NAMES = {
     "lease_lost",
     "queue_depth",
     "worker_stalled",
+    "mirror_failed",
+    "read_fallback",
 }
 
 

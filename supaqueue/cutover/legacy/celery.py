@@ -14,8 +14,8 @@ from kombu.exceptions import OperationalError
 from supaqueue.contract import Json, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
-from supaqueue.cutover.legacy.celery_messages import HEADER
 from supaqueue.cutover.legacy.celery_settings import settings_that_lose_jobs
+from supaqueue.cutover.legacy.celery_stamp import HEADER
 from supaqueue.cutover.legacy.entry import Message
 from supaqueue.errors import ConfigurationError
 
@@ -28,6 +28,8 @@ CANNOT: Mapping[str, str] = MappingProxyType(
         "deadline": "Celery's `expires` drops a message without a word of its end",
         "cancel_running": "revoking with terminate kills a worker's process, whatever runs in it by then; the"
         " guard sets context.cancelled instead",
+        "keep_unknown": "a worker throws away messages of tasks that it does not have: see that every worker"
+        " of a queue has all of its tasks",
         "list_finished": "results are forgotten after result_expires; the index keeps the endings",
     }
 )

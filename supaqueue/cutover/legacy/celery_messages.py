@@ -15,11 +15,9 @@ from typing import Any
 from kombu.serialization import prepare_accept_content
 from kombu.transport import redis as kombu_redis
 
-from supaqueue.contract import Json
-from supaqueue.cutover.stamp import Stamp
-from supaqueue.errors import ConfigurationError, InvalidInput
+from supaqueue.cutover.legacy.celery_stamp import HEADER
+from supaqueue.errors import ConfigurationError
 
-HEADER = "supaqueue"
 PAGE = 500
 _COUNT_PAGE = """
 local total, scheduled, retrying, unstamped = 0, 0, 0, 0
@@ -165,27 +163,6 @@ class RedisMessages:
         return [
             self._prefix + str(self._channel._q_for_pri(queue, step)) for step in self._channel.priority_steps
         ]
-
-
-def stamp_of(headers: Any) -> Stamp | None:
-    """Return the stamp among a message's headers; None if it has none, or something else of that name.
-
-    Raises:
-        StampTooNew: a newer version wrote it.
-    """
-    given: Json = headers.get(HEADER) if isinstance(headers, dict) else None
-    try:
-        return None if given is None else Stamp.from_json(given)
-    except InvalidInput:
-        return None
-
-
-def payload_of(args: Sequence[Any], kwargs: dict[str, Any]) -> Json:
-    """Return arguments as the payload that they were made of; those of a foreign call as both."""
-    if len(args) == 1 and not kwargs:
-        payload: Json = args[0]
-        return payload
-    return {"args": list(args), "kwargs": kwargs} if args else kwargs
 
 
 def _loaded(raw: bytes) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
 from supaqueue.cutover.legacy.celery import CANNOT, CeleryBroker
-from supaqueue.cutover.legacy.celery_messages import Found, RedisMessages, payload_of, stamp_of
+from supaqueue.cutover.legacy.celery_messages import Found, RedisMessages
+from supaqueue.cutover.legacy.celery_stamp import payload_of, stamp_of
 from supaqueue.cutover.legacy.redis_problems import server_problems
 
 WITHDRAW_LOOKS_AT = 10_000

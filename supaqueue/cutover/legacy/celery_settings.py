@@ -7,6 +7,8 @@ from typing import Any
 
 from celery import Celery
 
+from supaqueue.cutover.legacy.celery_worker import GuardedTask
+
 DEFAULT_VISIBILITY_SECONDS = 3600.0
 
 
@@ -66,6 +68,11 @@ def _has_only_a_hard_limit(task: Any) -> bool:
 
 
 _OF_TASKS: tuple[tuple[Callable[[Any], bool], str], ...] = (
+    (
+        lambda task: not isinstance(task, GuardedTask),
+        "asks no guard, so that a job may run twice and nobody learns of its end: set"
+        " base=guarded_task(guard)",
+    ),
     (
         lambda task: not task.acks_late,
         "acknowledged before it runs, so that a worker that dies loses it: set task_acks_late = True",

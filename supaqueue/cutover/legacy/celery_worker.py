@@ -15,7 +15,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from supaqueue.contract import ClaimedTask, Json, TaskTypeOptions
 from supaqueue.cutover.guard import Guard
 from supaqueue.cutover.handler_run import Again, completed, failed, run_handler
-from supaqueue.cutover.legacy.celery_messages import HEADER, payload_of, stamp_of
+from supaqueue.cutover.legacy.celery_stamp import HEADER, payload_of, stamp_of
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.marked_run import MarkedRun
 from supaqueue.cutover.recorded_ending import recorded_ending

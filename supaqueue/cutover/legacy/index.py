@@ -18,7 +18,7 @@ from supaqueue.cutover.stamp import Stamp
 AcceptAnswer = Literal["created", "exists", "conflict"]
 ReleaseAnswer = Literal["released", "exists", "stale", "closed"]
 StartAnswer = Literal["started", "busy", "ended", "stale", "closed", "unknown"]
-CloseAnswer = Literal["closed", "started", "ended"]
+CloseAnswer = Literal["closed", "started", "ended", "stale"]
 FinishAnswer = Literal["recorded", "lost"]
 
 
@@ -68,14 +68,17 @@ class Index(Protocol):
         """Make handed-over jobs legacy's: intents under the stamp's epoch, stored if not known.
 
         `exists`: under that epoch already, perhaps unpublished. `stale`: a higher epoch is known. `closed`:
-        cancelled or abandoned here for good.
+        ended, cancelled or abandoned here for good. A settled or taken over job can come back.
         """
 
     def unpublished(self, stamps: Sequence[Stamp]) -> list[bool]:
         """Say for each stamp whether it is an intent under that very epoch."""
 
     def settle(self, endings: Sequence[tuple[NewJob, Ending]]) -> None:
-        """Close parked copies, with how Supabase ended them; stored if not known, ignored if legacy owns."""
+        """Close parked copies, with how Supabase ended them; stored if not known, ignored if legacy owns.
+
+        The latest end counts: a dead letter may be replayed.
+        """
 
     def start(self, stamp: Stamp, runner: str, seconds: float) -> StartAnswer:
         """Take the run marker: `started` if it is free, has expired, or is this runner's.
@@ -99,8 +102,12 @@ class Index(Protocol):
     def request_cancel(self, job_ids: Sequence[str]) -> None:
         """Let the next `renew` of what runs answer `cancel`."""
 
-    def close(self, job_ids: Sequence[str], closed_as: ClosedAs) -> list[CloseAnswer]:
+    def close(
+        self, job_ids: Sequence[str], closed_as: ClosedAs, epochs: Sequence[int] | None = None
+    ) -> list[CloseAnswer]:
         """Win the run marker for good. An unknown id gets a tombstone, so that it can be accepted no more.
+
+        With `epochs`, one for each id, only what is under that epoch; `stale`: it is under another by now.
 
         `started`: a marker is held; or, but for `cancelled`, was ever taken. `ended`: it has an ending, or
         was closed otherwise. Closing as `cancelled` or `abandoned` records `cancelled` as the ending, unsent,

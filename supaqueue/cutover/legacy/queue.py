@@ -147,10 +147,14 @@ class LegacyQueue:
             for job_id, entry, one in zip(job_ids, before, closed, strict=True)
         ]
 
-    def take_over(self, job_ids: Sequence[str]) -> list[bool]:
-        """Win the run markers of jobs for good, and withdraw their messages; False where one has begun."""
+    def take_over(self, stamps: Sequence[Stamp]) -> list[bool]:
+        """Win the run markers of jobs for good, and withdraw their messages; False where one has begun.
+
+        A job that is under another epoch by now was taken over before, and came back: it is left alone.
+        """
+        job_ids = [stamp.job_id for stamp in stamps]
         before = self.index.get(job_ids)
-        closed = self.index.close(job_ids, "taken_over")
+        closed = self.index.close(job_ids, "taken_over", [stamp.epoch for stamp in stamps])
         self._withdraw(entry for entry, one in zip(before, closed, strict=True) if entry and one == "closed")
         return [one == "closed" for one in closed]
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
+from itertools import repeat
 from typing import Any, Literal
 
 import redis
@@ -128,9 +129,12 @@ class RedisIndex:
         """Let the next `renew` of what runs answer `cancel`."""
         self._run_for_each("request_cancel", job_ids, [()] * len(job_ids))
 
-    def close(self, job_ids: Sequence[str], closed_as: ClosedAs) -> list[CloseAnswer]:
+    def close(
+        self, job_ids: Sequence[str], closed_as: ClosedAs, epochs: Sequence[int] | None = None
+    ) -> list[CloseAnswer]:
         """Win the run marker for good; see `Index.close`."""
-        return self._run_for_each("close", job_ids, [(job_id,) for job_id in job_ids], closed_as)
+        rows = list(zip(job_ids, epochs or repeat(""), strict=False))
+        return self._run_for_each("close", job_ids, rows, closed_as)
 
     def get(self, job_ids: Sequence[str]) -> list[Entry | None]:
         """Return entries by id."""

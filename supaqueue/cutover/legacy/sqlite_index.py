@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,11 +156,16 @@ class SqliteIndex:
                 [json.dumps(list(job_ids))],
             )
 
-    def close(self, job_ids: Sequence[str], closed_as: ClosedAs) -> list[CloseAnswer]:
+    def close(
+        self, job_ids: Sequence[str], closed_as: ClosedAs, epochs: Sequence[int] | None = None
+    ) -> list[CloseAnswer]:
         """Win the run marker for good; see `Index`."""
         with self._file.transaction("close") as db:
             now = self._next_moment(db)
-            return [moves.close(db, job_id, closed_as, now) for job_id in job_ids]
+            return [
+                moves.close(db, job_id, closed_as, epoch, now)
+                for job_id, epoch in zip(job_ids, epochs or repeat(None), strict=False)
+            ]
 
     def get(self, job_ids: Sequence[str]) -> list[Entry | None]:
         """Return entries by id."""

@@ -59,13 +59,13 @@ def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) ->
         return "released"
     if entry.epoch > stamp.epoch:
         return "stale"
-    if entry.closed_as == "taken_over" and entry.ending is None:
-        if entry.epoch == stamp.epoch:
-            return "stale"  # taken over under a later one
-    elif entry.state == "closed":
+    if entry.closed_as in ("cancelled", "abandoned"):
         return "closed"
-    if entry.epoch == stamp.epoch and entry.owner == "legacy":
-        return "exists"
+    if entry.epoch == stamp.epoch:
+        # One of Supabase's under this epoch was taken over under a later one.
+        return "exists" if entry.owner == "legacy" else "stale"
+    if entry.owner == "legacy" and entry.ending is not None:
+        return "closed"
     db.execute(
         "update job set owner = 'legacy', epoch = ?, state = 'intent', due_at = ?, native_id = null,"
         " runner = null, runs_until = null, starts = 0, cancel_requested = 0, closed_as = null,"
@@ -76,12 +76,12 @@ def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) ->
 
 
 def settle(db: sqlite3.Connection, job: NewJob, ending: Ending, now: datetime) -> None:
-    """Close a parked copy, stored now if it was not there."""
+    """Close a parked copy, stored now if it was not there. What ended again, after a replay, ended so."""
     if not rows_of(db, [job.job_id]):
         insert(db, job, now, owner="supabase", epoch=0, state="parked", due_at=job.run_at)
     db.execute(
         "update job set state = 'closed', closed_as = coalesce(closed_as, 'settled'), ending = ?,"
-        " ended_at = ? where job_id = ? and owner = 'supabase' and ending is null",
+        " ended_at = ? where job_id = ? and owner = 'supabase'",
         (ending_text(ending), microseconds(ending.ended_at or now), job.job_id),
     )
 
@@ -133,13 +133,17 @@ def end(db: sqlite3.Connection, job_id: str, ending: Ending, now: datetime) -> N
     )
 
 
-def close(db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, now: datetime) -> CloseAnswer:
+def close(
+    db: sqlite3.Connection, job_id: str, closed_as: ClosedAs, epoch: int | None, now: datetime
+) -> CloseAnswer:
     """Win the run marker for good."""
     entry = entry_in(db, job_id)
     if entry is None:
         _insert_tombstone(db, job_id, closed_as, now)
         _end_closed(db, job_id, closed_as, 0, now)
         return "closed"
+    if epoch is not None and entry.epoch != epoch:
+        return "stale"
     if entry.closed_as is not None:
         return "closed" if entry.closed_as == closed_as else "ended"
     if entry.ending is not None:

@@ -136,13 +136,24 @@ class IndexCalls(IndexSubject):
         assert (answer.answer, answer.message_due) == ("exists", False)
 
     def test_release_of_what_is_closed(self, index: Index) -> None:
-        cancelled, abandoned, settled = some_jobs(3)
+        cancelled, abandoned, ended = some_jobs(3)
         index.accept([cancelled])
         index.close([cancelled.job_id], "cancelled")
         index.close([abandoned.job_id], "abandoned")
-        index.settle([(settled, DONE)])
-        jobs = [cancelled, abandoned, settled]
+        index.accept([ended])
+        index.start(Stamp(ended.job_id), "runner", LONG)
+        index.finish(Stamp(ended.job_id), "runner", DONE)
+        jobs = [cancelled, abandoned, ended]
         assert index.release([Stamp(job.job_id, 1) for job in jobs], jobs) == ["closed"] * 3
+
+    def test_a_replayed_job_can_come_back_after_it_was_settled(self, index: Index) -> None:
+        job = a_job()
+        index.settle([(job, DONE)])
+        index.park([job])
+        assert index.release([Stamp(job.job_id, 1)], [job]) == ["released"]
+        assert entry_of(index, job.job_id).ending is None
+        assert index.start(Stamp(job.job_id, 1), "runner", LONG) == "started"
+        assert index.finish(Stamp(job.job_id, 1), "runner", DONE) == "recorded"
 
     def test_release_after_a_takeover(self, index: Index) -> None:
         job = a_job()

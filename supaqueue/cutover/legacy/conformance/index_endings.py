@@ -170,6 +170,10 @@ class IndexEndings(IndexSubject):
             assert (entry.state, entry.closed_as, entry.ending) == ("closed", "settled", ending)
         assert entry_of(index, own.job_id).ending is None
         assert index.unsent_endings(9) == []
+        index.settle([(parked, DONE)])
+        replayed = entry_of(index, parked.job_id).ending
+        assert replayed is not None
+        assert replayed.status == DONE.status, "the latest end counts"
 
     def test_endings_are_unsent_until_told_oldest_first(self, index: Index) -> None:
         stamps = [accepted(index) for _ in range(3)]

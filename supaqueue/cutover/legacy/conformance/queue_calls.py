@@ -130,11 +130,19 @@ class QueueCalls(QueueSubject):
         queue.index.start(Stamp(runs.job_id), "a", LONG)
         queue.index.free(Stamp(runs.job_id), "a")
         for _ in range(2):
-            assert queue.take_over([waits.job_id, runs.job_id]) == [True, False]
+            assert queue.take_over([Stamp(waits.job_id), Stamp(runs.job_id)]) == [True, False]
         assert queue.index.start(Stamp(waits.job_id), "a", LONG) == "closed"
         assert queue.index.start(Stamp(runs.job_id), "a", LONG) == "started"
         if "withdraw" not in queue.broker.cannot:
             assert stamps(queue) == [Stamp(runs.job_id)]
+
+    def test_a_late_take_over_leaves_alone_what_came_back(self, queue: LegacyQueue) -> None:
+        job = a_job()
+        queue.enqueue([job])
+        assert queue.take_over([Stamp(job.job_id)]) == [True]
+        queue.release([(job, 2)])
+        assert queue.take_over([Stamp(job.job_id)]) == [False]
+        assert queue.index.start(Stamp(job.job_id, 2), "a", LONG) == "started"
 
     def test_a_job_that_was_taken_over_can_come_back(self, queue: LegacyQueue) -> None:
         job = a_job()

@@ -1,7 +1,8 @@
--- ARGV: closed_as, then per entry: id. Returns an answer per entry.
+-- ARGV: closed_as, then per entry: id, epoch or nothing. Returns an answer per entry.
 local closed_as = ARGV[1]
 
-local function refusal(entry)
+local function refusal(entry, epoch)
+    if epoch and entry.epoch ~= epoch then return 'stale' end
     if entry.closed_as == closed_as then return 'closed' end
     if entry.closed_as or entry.ended_at then return 'ended' end
     if entry.runs_until > now then return 'started' end
@@ -24,10 +25,10 @@ end
 
 local answers = {}
 for n = 1, entries() do
-    local id, key = ARGV[n + 1], key_of(n)
+    local id, epoch, key = ARGV[n * 2], tonumber(ARGV[n * 2 + 1]), key_of(n)
     local entry = read(key)
     if not entry then store(key, id, 'legacy', 0, 'closed') end
-    answers[n] = entry and refusal(entry) or 'closed'
-    if not entry or not refusal(entry) then close(key, id, entry and entry.starts or 0) end
+    answers[n] = entry and refusal(entry, epoch) or 'closed'
+    if not entry or not refusal(entry, epoch) then close(key, id, entry and entry.starts or 0) end
 end
 return answers

@@ -1,11 +1,10 @@
 -- ARGV per entry: id, epoch, job, content, due_at. Returns an answer per entry.
 local function refusal(entry, epoch)
-    if entry.owner == 'legacy' and entry.epoch == epoch and entry.state ~= 'closed' then return 'exists' end
     if entry.epoch > epoch then return 'stale' end
-    if entry.closed_as == 'taken_over' and not entry.ended_at then
-        return entry.epoch == epoch and 'stale' or nil
-    end
-    return (entry.closed_as or entry.ended_at) and 'closed' or nil
+    if entry.closed_as == 'cancelled' or entry.closed_as == 'abandoned' then return 'closed' end
+    -- One of Supabase's under this epoch was taken over under a later one.
+    if entry.epoch == epoch then return entry.owner == 'legacy' and 'exists' or 'stale' end
+    return entry.owner == 'legacy' and entry.ended_at and 'closed' or nil
 end
 
 local answers = {}
@@ -17,7 +16,7 @@ for n = 1, entries() do
     if answers[n] == 'released' then
         if not entry then store(key, id, 'legacy', epoch, 'intent') end
         free_marker(key, id)
-        redis.call('HDEL', key, 'closed_as', 'native_id', 'due_at', 'cancel_requested')
+        redis.call('HDEL', key, 'closed_as', 'native_id', 'due_at', 'cancel_requested', 'ending', 'ended_at', 'finisher')
         redis.call('ZREM', OVER, id)
         redis.call('HSET', key, 'owner', 'legacy', 'epoch', epoch, 'starts', 0)
         set_job(key, job, content, due_at)

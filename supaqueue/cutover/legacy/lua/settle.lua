@@ -8,7 +8,7 @@ for n = 1, entries() do
         set_job(key, job, content, due_at)
         entry = read(key)
     end
-    if entry.owner == 'supabase' and not entry.ended_at then
+    if entry.owner == 'supabase' then
         set_ending(key, id, ending, ended_at)
         redis.call('HSETNX', key, 'closed_as', 'settled')
         set_state(key, id, 'closed')
