@@ -20,7 +20,7 @@ KEPT = frozenset({"job_settings", "supaqueue_migrations"})
 """Tables that a migration fills, and no test changes."""
 
 FLAG = """insert into feature_flag
-              (flag_name, stage, is_enabled, rollout_percent, holdback_percent, updated_by)
+          (flag_name, stage, is_enabled, rollout_percent, holdback_percent, updated_by)
           values ('supabase_queue', 'complete', true, 100, 0, 'migration')"""
 """As the migration leaves it."""
 

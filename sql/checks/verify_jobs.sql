@@ -90,7 +90,31 @@ with counted as (
         array(select job_id from leased where has_all
             and (lost_leases > lost or lost_leases < lost and replayed_lease_token is null))),
     (20, 'a task that waits or runs has a deadline that lay ahead when it began to, and is not parked',
-        array(select job_id from leased where not is_ended and (parked or deadline_at < claimed_at)))
+        array(select job_id from leased where not is_ended and (parked or deadline_at < claimed_at))),
+    (21, 'a job is mirrored exactly if legacy owns it, and then so are all its tasks of purpose run',
+        array(select j.job_id from jobs j where (j.status = 'mirrored') <> (j.owner = 'legacy')
+            union all
+            select t.job_id from job_tasks t join jobs j using (job_id)
+            where t.purpose = 'run' and (t.status = 'mirrored') <> (j.owner = 'legacy'))),
+    (22, 'legacy is told of a job what fits its owner: its own are released or taken over, or were taken back',
+        array(select job_id from jobs where mirror_state <> 'none' and case owner
+            when 'legacy' then mirror_state not in ('release_due', 'released', 'takeover_due', 'taken_over')
+                and (mirror_state not in ('end_due', 'settled') or owner_ended_at is null)
+            else mirror_state not in ('due', 'written', 'end_due', 'settled') end)),
+    (23, 'of a job that ended here legacy is told the end, of one that goes on it is not',
+        array(select job_id from jobs where owner = 'supabase'
+            and (finished_at is null and mirror_state in ('end_due', 'settled')
+                or finished_at is not null and mirror_state in ('due', 'written')))),
+    (24, 'what legacy is to publish was handed over, hence has an epoch, and has not ended',
+        array(select job_id from jobs where mirror_state in ('release_due', 'released') and epoch = 0
+            or mirror_state in ('release_due', 'takeover_due') and owner_ended_at is not null)),
+    (25, 'only what legacy owns was started, or ended, there; and has an outcome exactly if it ended',
+        array(select job_id from jobs where (owner_outcome is null) <> (owner_ended_at is null)
+            or owner = 'supabase' and (owner_ended_at is not null or legacy_started_at is not null))),
+    (26, 'what is held or waits here is Supabase''s',
+        array(select j.job_id from jobs j where j.held and j.owner = 'legacy')),
+    (27, 'no observation counts in a job: a shadow runs once, and only where a job has another task',
+        array(select t.job_id from job_tasks t where t.purpose = 'shadow' and (t.task_number = 0 or t.attempts > 1)))
 )
 select case when broken = '{}' then 'PASS' else 'FAIL' end as verdict, name as "check", cardinality(broken) as broken,
     broken[1] as example_job_id

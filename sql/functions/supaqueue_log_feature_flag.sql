@@ -6,7 +6,7 @@ as $$
 begin
     insert into feature_flag_changes (flag_name, version, changed_by, reason, evidence, before, after)
     values (coalesce(new.flag_name, old.flag_name), coalesce(new.version, nextval('feature_flag_version')),
-        coalesce(new.updated_by, old.updated_by), new.reason, new.evidence, to_jsonb(old), to_jsonb(new));
+        new.updated_by, new.reason, new.evidence, to_jsonb(old), to_jsonb(new));
     return null;
 end $$;
 

@@ -10,6 +10,8 @@ return jsonb_build_object('job_id', (j).job_id, 'owner', (j).owner, 'epoch', (j)
         'timeout_seconds', extract(epoch from (t).timeout), 'deadline_at', (t).deadline_at,
         'tags', case when cardinality((j).tags) > 0 then to_jsonb((j).tags) end, 'tenant', (j).tenant))
         || jsonb_build_object('payload', (t).payload),
-    'ending', case when (j).abandoned_at is not null or (j).status = 'mirrored' then jsonb_build_object('status', 'cancelled')
+    'ending', case
+        when (j).abandoned_at is not null or (j).status = 'mirrored' and (j).owner_ended_at is not null
+            then jsonb_build_object('status', 'cancelled')
         when (j).finished_at is not null then jsonb_build_object('status', (j).status, 'result', (t).result, 'error', (t).error,
             'attempts', (t).attempts, 'ended_at', (j).finished_at) end);

@@ -1,4 +1,4 @@
--- Makes failed tasks pending again. The caller holds the jobs' locks, so the transaction has its number before it draws a
+-- Makes failed tasks pending again, but no observations: they run once. The caller holds the jobs' locks, so the transaction has its number before it draws a
 -- position or looks at the clock.
 create or replace function supaqueue_replay_job_tasks(tasks jsonb) returns void
 language plpgsql
@@ -28,17 +28,17 @@ begin
             from (
                 select g.run_at, before.place from given g
                 cross join lateral (
-                    select b.ctid as place, b.status, b.lease_token from job_tasks b
+                    select b.ctid as place, b.status, b.purpose, b.lease_token from job_tasks b
                     where b.job_id = g.job_id and b.task_number = g.task_number offset 0
                 ) as before
-                where before.status = 'failed' and before.lease_token = g.lease_token
+                where before.status = 'failed' and before.purpose = 'run' and before.lease_token = g.lease_token
                 order by g.n
             ) as o
         ) as d
         where t.ctid = d.place
-        returning t.job_id, t.purpose
+        returning t.job_id
     )
-    select array_agg(job_id) filter (where purpose = 'run') into replayed from moved;
+    select array_agg(job_id) into replayed from moved;
     if replayed is not null then
         update jobs j set cancel_requested_at = null
         from unnest(replayed) as g (job_id)

@@ -1,7 +1,7 @@
 -- Stores those of these jobs whose ids are not here yet, each with one task: `created`. Rows go in in id order, so that two
 -- sessions with the same ids cannot deadlock. Who owns a job was decided by who enqueues it; what the flag does not give to
 -- Supabase is `refused`. A job that comes without an owner is placed here; if it is legacy's, a relay takes it there, or it is
--- `unrouted`. The flag is read by a transaction that has its number: see hand_back_jobs_v1.
+-- `unrouted`; so are all of them while the environment steers, which is not known here. The flag is read by a transaction that has its number: see hand_back_jobs_v1.
 create or replace function supaqueue_store_jobs(
     new_jobs jsonb, at_once timestamptz, out created uuid[], out refused uuid[], out unrouted uuid[]
 )
@@ -46,7 +46,8 @@ begin
         order by g.job_id, g.n
     ), placed as materialized (
         select g.*, (g.own).stage in ('canary', 'live') as has_mirror,
-            supaqueue_placed(overall, g.own, job_bucket(g.job_id), g.tenant) as place
+            case when g.owner is null and (g.own).by_environment and (g.own).stage <> 'complete' then 'legacy'
+                else supaqueue_placed(overall, g.own, job_bucket(g.job_id), g.tenant) end as place
         from given g
     ), stored as (
         insert into jobs (job_id, queue, task_type, bucket, tags, tenant, content_hash, created_at, owner, epoch, status, mirror_state)

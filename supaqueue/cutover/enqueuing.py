@@ -66,12 +66,23 @@ class Enqueuing:
         yield from self._mirror(at_once, answers)
         yield from self._to_legacy(at_once, answers)
         rest = [one for one in placed if one.owner == "supabase" or one.settle]
+        tried: list[Placed] = []
+        try:
+            yield from self._settle(rest, known, answers, tried)
+        except BaseException:
+            _remember_supabase(tried)  # a try of theirs may be under way still
+            raise
+
+    def _settle(
+        self, rest: list[Placed], known: KnownFlags | None, answers: Answers, tried: list[Placed]
+    ) -> Steps[None]:
+        """Let Supabase decide, again while the flag changes under it; notes in `tried` what it refused."""
         may_repin = self._may_repin(rest, known)
         for _ in range(FLAG_CHANGES):
             if not rest:
                 return
-            changed = yield from self._to_supabase(rest, answers, may_repin=may_repin)
-            may_repin = False  # from here on a delayed try may be under way
+            changed = yield from self._to_supabase(rest, answers, may_repin=may_repin and not tried)
+            tried += changed
             if changed:
                 known = yield from work(self._parts.rollout.refresh)
             rest = [
@@ -141,11 +152,11 @@ class Enqueuing:
             _remember_supabase(placed)  # a cancelled call may have taken effect
             raise
         pairs = list(zip(placed, found, strict=True))
-        answers.update((one.place, answer) for one, answer in pairs if _is_final(answer))
+        answers.update((one.place, answer) for one, answer in pairs if _is_final(one, answer))
         for one, answer in pairs:
             if answer.owner == one.owner:
                 one.remember()
-        yield from self._to_legacy([one for one, answer in pairs if _is_due_in_legacy(answer)], answers)
+        yield from self._to_legacy([one for one, answer in pairs if _is_due_in_legacy(one, answer)], answers)
         yield from self._park([one.job for one, answer in pairs if _is_to_be_parked(one, answer)])
         return [one for one, answer in pairs if answer.answer == "flag_changed"]
 
@@ -181,13 +192,14 @@ class Enqueuing:
         self._parts.parking.answered(time.monotonic() - began)
 
 
-def _is_due_in_legacy(answer: EnqueueAnswer) -> bool:
+def _is_due_in_legacy(one: Placed, answer: EnqueueAnswer) -> bool:
     """A row of epoch 0 that says `legacy` is a router's; one of a later epoch is the relay's to bring."""
-    return answer.owner == "legacy" and answer.epoch == 0 and answer.answer in ("created", "exists")
+    is_router_s = answer.owner == "legacy" and answer.epoch == 0
+    return is_router_s and answer.answer in ("created", "exists") and not one.has_left
 
 
-def _is_final(answer: EnqueueAnswer) -> bool:
-    return answer.answer != "flag_changed" and not _is_due_in_legacy(answer)
+def _is_final(one: Placed, answer: EnqueueAnswer) -> bool:
+    return answer.answer != "flag_changed" and not _is_due_in_legacy(one, answer)
 
 
 def _is_to_be_parked(one: Placed, answer: EnqueueAnswer) -> bool:

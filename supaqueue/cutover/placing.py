@@ -29,6 +29,7 @@ class Placed:
         job: a copy of it that says the owner.
         copy: what the other system gets.
         settle: Supabase has to store the owner before legacy is written.
+        has_left: the cutover is complete: nothing is written to legacy any more.
     """
 
     place: int
@@ -36,6 +37,7 @@ class Placed:
     job: NewJob
     copy: Copy
     settle: bool
+    has_left: bool
 
     @property
     def owner(self) -> Owner:
@@ -83,12 +85,14 @@ class Placing:
         planned = self._plan(given, known)
         presented = None if again else given.owner
         owner = presented or planned.owner
-        if planned.copy != "none" or owner == "legacy":
+        if has_left := planned.copy == "none" and planned.owner == "supabase":
+            _refuse_legacy(given, owner)
+        else:
             self._legacy.check(given)
         job = copy.copy(given)
         object.__setattr__(job, "owner", owner)  # the copy's: `given` remembers it only once it may count
-        settle = owner == "legacy" and (again or (presented is None and _is_repeat(given, known)))
-        return Placed(place, given, job, _copy(planned, owner), settle)
+        settle = owner == "legacy" and presented is None and _is_repeat(given, known)
+        return Placed(place, given, job, _copy(planned, owner), settle, has_left)
 
     def _plan(self, job: NewJob, known: KnownFlags | None) -> Plan:
         bucket = bucket_of(job.job_id)
@@ -114,6 +118,18 @@ def has_two_owners(switches: Switches, known: KnownFlags | None, task_type: str)
         return False
     flag = known.flags.of(task_type) or known.flags.overall
     return effective_stage(switches, flag) in (Stage.CANARY, Stage.LIVE)
+
+
+def _refuse_legacy(job: NewJob, owner: Owner) -> None:
+    """Refuse what was decided for a queue that is off by now: whether it came there is not known here."""
+    if owner == "legacy":
+        raise QueueUnavailable(
+            f"job {job.job_id} was placed with the legacy queue, which the cutover has left: if that queue"
+            " did not run it, abandon it and enqueue it under a new id",
+            call=CALL,
+            committed="unknown",
+            job_id=job.job_id,
+        )
 
 
 def _copy(planned: Plan, owner: Owner) -> Copy:

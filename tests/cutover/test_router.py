@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import AbandonJobs, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible, SpoolError
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.switches import DUAL_WRITE, Switches
@@ -166,6 +166,45 @@ def test_the_same_objects_present_their_owner_after_a_lost_answer(world: World) 
     assert [world.messages(job.job_id) for job in jobs] == [0, 0, 0]
 
 
+def test_what_was_decided_holds_though_supabase_cannot_be_asked(world: World) -> None:
+    world.flag("live", 100)
+    queue = world.queue()
+    job = minted(LOW)
+    world.line.fault = "lost"
+    with pytest.raises(QueueUnavailable):
+        queue.enqueue_many([job])
+    world.flag("canary", 0, raised_at=MOMENT)
+    world.line.fault = "refused"
+    with pytest.raises(QueueUnavailable):
+        queue.enqueue_many([job])
+    assert world.messages(job.job_id) == 0
+
+
+def test_legacy_s_ticket_holds_though_supabase_never_heard_of_the_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.flag("mirror", 0)
+    queue = world.queue()
+    world.line.fault = "refused"
+    with monkeypatch.context() as patch:
+        patch.setattr(world.legacy.broker, "publish", unavailable)
+        with pytest.raises(LegacyUnavailable) as raised:
+            queue.enqueue("bill", 1)
+    world.line.fault = None
+    world.flag("live", 100, raised_at=MOMENT)
+    answer = queue.enqueue("bill", 1, job_id=raised.value.job_id)
+    assert (answer.owner, world.row(answer.job_id)) == ("legacy", ("legacy", "mirrored", 0))
+    assert world.messages(answer.job_id) == 1
+
+
+def test_a_tombstone_in_supabase_alone_keeps_a_job_out_of_legacy(world: World) -> None:
+    world.flag("mirror", 0)
+    job = minted(HIGH)
+    world.line.inner.send(AbandonJobs((job.job_id,)))
+    assert world.queue().enqueue_many([job])[0].answer == "conflict"
+    assert world.entry(job.job_id) is None
+
+
 def test_a_ticket_whose_row_never_came_becomes_legacys_by_a_row_in_supabase_first(world: World) -> None:
     world.flag("live", 100)
     queue = world.queue()
@@ -212,9 +251,15 @@ def test_an_answer_flag_changed_without_the_row_that_settles_it_writes_nothing_t
 
     world.now += 0.001
     world.rollout.refresh = refresh_and_fail  # type: ignore[method-assign]
-    with pytest.raises(QueueUnavailable):
-        queue.enqueue_many([job])
+    for _ in range(2):  # the repeat knows the flag, and that there was a try
+        with pytest.raises(QueueUnavailable):
+            queue.enqueue_many([job])
+    assert job.owner == "supabase"
     assert world.entry(job.job_id) is None
+    world.line.fault = None
+    world.rollout.refresh = refresh  # type: ignore[method-assign]
+    (answer,) = queue.enqueue_many([job])
+    assert (answer.answer, answer.owner, world.messages(job.job_id)) == ("created", "legacy", 1)
 
 
 def test_a_supplied_id_is_settled_in_supabase_once_the_percent_was_raised(world: World) -> None:
@@ -253,11 +298,15 @@ def test_a_supplied_id_keeps_its_first_owner(world: World, before: int, after: i
         world.queue().enqueue("bill", 2, idempotency_key="7")
 
 
-def test_a_job_that_was_handed_over_is_the_relays_to_publish(world: World) -> None:
+def test_a_job_that_was_handed_over_is_the_relays_to_publish(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.flag("live", 100)
     queue = world.queue()
     job = minted(LOW)
-    queue.enqueue_many([job])
+    with monkeypatch.context() as patch:
+        patch.setattr(world.legacy.index, "park", unavailable)  # legacy knows nothing of the job
+        queue.enqueue_many([job])
     world.database.execute(
         "update jobs set owner = 'legacy', epoch = 1, status = 'mirrored', mirror_state = 'release_due'"
     )
@@ -473,3 +522,21 @@ def test_a_pinned_tenant_is_owned_by_its_side_and_found_there(
     assert {answer.owner for answer in answers} == {owner}
     found = queue.get_many([answer.job_id for answer in answers])
     assert {job.owner for job in found} == {owner}
+
+
+def test_after_the_cutover_a_repeat_of_what_legacy_ran_needs_no_legacy(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.flag("mirror", 0)
+    queue = world.queue()
+    first = queue.enqueue("bill", 1, idempotency_key="7")
+    assert first.owner == "legacy"
+    world.flag("complete", 100, raised_at=MOMENT)
+    for method in ("accept", "park", "get"):
+        monkeypatch.setattr(world.legacy.index, method, unavailable)
+    again = queue.enqueue("bill", 1, idempotency_key="7")
+    assert (again.answer, again.owner) == ("exists", "legacy")
+    assert queue.enqueue("bill", 2).owner == "supabase"
+    with pytest.raises(QueueUnavailable, match="legacy") as raised:
+        queue.enqueue("bill", 3, job_id=Ticket(new_job_id(), "legacy"))
+    assert raised.value.committed == "unknown"

@@ -10,6 +10,7 @@ import pytest
 
 from tests.sql.calls import Calls, Worker, endings, expire, leases, pass_deadline
 from tests.sql.checks import failed_checks, resync
+from tests.sql.flags import record, set_flag
 from tests.sql.sessions import blocked
 
 Connect = Callable[[], psycopg.Connection[Any]]
@@ -52,6 +53,22 @@ DAMAGE = [
     "update job_task_attempts set attempt = 1",
     "update job_task_attempts set status_after = 'completed' where status_after = 'pending'",
     "update job_task_attempts set status_after = 'failed' where status_after = 'completed'",
+    "update jobs set owner = 'legacy' where status = 'pending'",
+    "update jobs set owner = 'supabase' where status = 'mirrored'",
+    "update job_tasks set status = 'pending' where status = 'mirrored'",
+    "update job_tasks set status = 'mirrored' where status = 'pending' and purpose = 'run'",
+    "update jobs set mirror_state = 'due' where owner = 'legacy'",
+    "update jobs set mirror_state = 'end_due' where owner = 'legacy' and owner_ended_at is null",
+    "update jobs set mirror_state = 'release_due' where owner = 'supabase'",
+    "update jobs set mirror_state = 'written' where owner = 'supabase' and status = 'completed'",
+    "update jobs set mirror_state = 'settled' where owner = 'supabase' and status = 'pending'",
+    "update jobs set epoch = 0 where mirror_state = 'release_due'",
+    "update jobs set mirror_state = 'takeover_due' where owner_ended_at is not null",
+    "update jobs set owner_outcome = '{}' where owner = 'legacy' and owner_ended_at is null",
+    "update jobs set owner_outcome = null where owner_ended_at is not null",
+    "update jobs set legacy_started_at = now() where owner = 'supabase'",
+    "update jobs set held = true where owner = 'legacy'",
+    "update job_tasks set attempts = 2 where purpose = 'shadow'",
 ]
 
 
@@ -82,8 +99,21 @@ def lived_in(calls: Calls, worker: Worker, queue_name: str) -> Calls:
     [again] = worker.claim(1)
     worker.finish(endings([again], "fail"))
     calls.replay(*leases([again]))
+    leave_mirrors(calls, worker)
     assert failed_checks(calls.connection) == []
     return calls
+
+
+def leave_mirrors(calls: Calls, worker: Worker) -> None:
+    """Jobs of a cutover: Supabase's with copies, ended and waiting, and legacy's, ended, handed over, not."""
+    set_flag(calls.connection, stage="live", relays_unrouted=True)
+    calls.enqueue_new("cutover", 2)
+    ending = Worker(calls.connection, queues=["cutover"])
+    ending.finish(endings(ending.claim(1), "done"))
+    ended, _ = calls.enqueue_new("cutover", 2, owner="legacy")
+    record(calls, ended, 0)
+    set_flag(calls.connection, is_enabled=False, rollout_percent=0, shadow_percent=100)
+    calls.enqueue_new("cutover")
 
 
 @pytest.mark.parametrize("statement", DAMAGE)

@@ -166,6 +166,42 @@ def test_the_service_key_reads_tables_and_writes_none(
         assert api("service_role", "DELETE", f"/{table}").status_code in REFUSED
 
 
+FLAG = {"flag_name": "eq.supabase_queue"}
+
+
+def test_the_service_key_makes_the_emergency_update_and_no_other(
+    api: Callable[..., httpx.Response], owner: psycopg.Connection[Any]
+) -> None:
+    off = {"is_enabled": False, "rollout_percent": 0, "updated_by": "ada", "reason": "errors"}
+    try:
+        assert api("service_role", "PATCH", "/feature_flag", params=FLAG, json=off).status_code == 204
+        query = (
+            "select is_enabled, rollout_percent, updated_by, reason from feature_flag where task_type is null"
+        )
+        assert owner.execute(query).fetchone() == tuple(off.values())
+        logged = (
+            "select changed_by, reason, session_by from feature_flag_changes order by change_id desc limit 1"
+        )
+        assert owner.execute(logged).fetchone() == ("ada", "errors", "authenticator")
+        assert (
+            api("service_role", "PATCH", "/feature_flag", params=FLAG, json={"rollout_percent": 101}).json()[
+                "code"
+            ]
+            == "23514"
+        )
+        for column in ("stage", "shadow_percent", "latched_at", "version", "updated_at"):
+            tried = api("service_role", "PATCH", "/feature_flag", params=FLAG, json={column: None})
+            assert tried.status_code in REFUSED, column
+        for role in ROLES.keys() - {"service_role"}:
+            assert api(role, "PATCH", "/feature_flag", params=FLAG, json=off).status_code in REFUSED
+    finally:
+        owner.execute("update feature_flag set is_enabled = true, rollout_percent = 100, updated_by = 'test'")
+
+
+EMERGENCY = ["is_enabled", "rollout_percent", "updated_by", "reason"]
+COLUMN_PRIVILEGES = """select attname, has_column_privilege(%s, attrelid, attnum, 'update')
+                       or has_column_privilege(%s, attrelid, attnum, 'insert')
+                       from pg_attribute where attrelid = %s::regclass and attnum > 0 order by attnum"""
 PRIVILEGES = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
 
 
@@ -176,6 +212,8 @@ def test_privileges_on_tables_and_sequences(calls: Calls, role: str) -> None:
             p for p in PRIVILEGES if calls.value("select has_table_privilege(%s, %s, %s)", [role, name, p])
         ]
         assert held == (["select"] if role == "service_role" else []), name
+        columns = [c for c, p in calls.connection.execute(COLUMN_PRIVILEGES, [role, role, name]) if p]
+        assert columns == (EMERGENCY if (role, name) == ("service_role", "feature_flag") else []), name
     for name in relations(calls.connection, "S"):
         for privilege in ("usage", "select", "update"):
             assert not calls.value("select has_sequence_privilege(%s, %s, %s)", [role, name, privilege])

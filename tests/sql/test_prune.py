@@ -58,18 +58,16 @@ def test_a_policy_may_name_a_queue_and_a_type(calls: Calls, open_worker: OpenWor
 
 
 def test_what_is_not_ours_or_not_ended_stays(calls: Calls, worker: Worker) -> None:
-    mirrored, foreign = ended(worker, count=2)
-    update = "update jobs set {} where job_id = %s"
-    calls.connection.execute(update.format("status = 'mirrored', owner = 'legacy'").encode(), [mirrored])
-    calls.connection.execute("update job_tasks set status = 'mirrored' where job_id = %s", [mirrored])
-    calls.connection.execute(update.format("owner = 'legacy'").encode(), [foreign])
+    [mirrored] = calls.enqueue_new(worker.queues[0], owner="legacy")
+    [foreign] = ended(worker)
+    calls.connection.execute("update jobs set owner = 'legacy' where job_id = %s", [foreign])
     [running, waiting] = calls.enqueue_new(worker.queues[0], 2)
     assert len(worker.claim(1)) == 1
     grow_older(calls, 100, [mirrored, foreign, running, waiting])
     assert prune(calls, EVERYTHING)["removed"] == {}
     assert left(calls) == {mirrored, foreign, running, waiting}
     assert removable(calls, mirrored, foreign, running, waiting) is None
-    calls.connection.execute("delete from jobs where job_id = %s", [mirrored])  # no check knows mirrors yet
+    calls.connection.execute("delete from jobs where job_id = %s", [foreign])  # there is no such job
 
 
 def test_tombstones_have_their_own_age(calls: Calls, worker: Worker) -> None:
