@@ -34,7 +34,7 @@ begin
         into answers
         from (
             select (element ->> 'job_id')::uuid as job_id, n,
-                sha256(convert_to((element - 'job_id' - 'owner')::text, 'UTF8')) as content_hash,
+                sha256(convert_to((element - array['job_id', 'owner'])::text, 'UTF8')) as content_hash,
                 row_number() over (partition by (element ->> 'job_id')::uuid order by n) = 1 as first
             from jsonb_array_elements(enqueue_jobs_v1.jobs) with ordinality as e (element, n)
         ) as g

@@ -20,7 +20,7 @@ begin
     with given as materialized (
         select distinct on (g.job_id) g.n, g.job_id, g.queue, g.task_type, g.tags, g.tenant, g.owner,
             coalesce(g.element -> 'payload', 'null') as payload,
-            sha256(convert_to((g.element - 'job_id' - 'owner')::text, 'UTF8')) as content_hash,
+            sha256(convert_to((g.element - array['job_id', 'owner'])::text, 'UTF8')) as content_hash, b.bucket,
             coalesce(g.run_at, at_once + make_interval(secs => g.delay_seconds), at_once) as run_at,
             coalesce(g.max_attempts, p.max_attempts, 5) as max_attempts,
             coalesce(make_interval(secs => g.retry_delay_seconds), p.retry_delay, interval '5 s') as retry_delay,
@@ -29,7 +29,10 @@ begin
             coalesce(g.retry_jitter, p.retry_jitter, true) as retry_jitter,
             coalesce(make_interval(secs => g.timeout_seconds), p.timeout) as timeout,
             g.deadline_at, coalesce(make_interval(secs => g.deadline_seconds), p.deadline) as deadline,
-            coalesce(f.own, overall) as own
+            (o.own).stage in ('canary', 'live') as has_mirror, (o.own).relays_unrouted, (o.own).shadow_percent,
+            -- Without a cutover no row costs a call.
+            case when (o.own).stage = 'complete' then 'supabase' when g.owner is null and (o.own).by_environment then 'legacy'
+                else supaqueue_placed(overall, o.own, b.bucket, g.tenant) end as place
         from rows from (
             jsonb_array_elements(new_jobs),
             jsonb_to_recordset(new_jobs) as (job_id uuid, queue text, task_type text, run_at timestamptz,
@@ -43,21 +46,18 @@ begin
         left join lateral (
             select f as own from feature_flag f where types_have_flags and f.flag_name = 'supabase_queue:' || g.task_type offset 0
         ) as f on true
+        cross join lateral (select coalesce(f.own, overall) as own offset 0) as o
+        cross join lateral (select job_bucket(g.job_id) as bucket offset 0) as b
         order by g.job_id, g.n
-    ), placed as materialized (
-        select g.*, (g.own).stage in ('canary', 'live') as has_mirror,
-            case when g.owner is null and (g.own).by_environment and (g.own).stage <> 'complete' then 'legacy'
-                else supaqueue_placed(overall, g.own, job_bucket(g.job_id), g.tenant) end as place
-        from given g
     ), stored as (
         insert into jobs (job_id, queue, task_type, bucket, tags, tenant, content_hash, created_at, owner, epoch, status, mirror_state)
-        select job_id, queue, task_type, job_bucket(job_id), coalesce(tags, '{}'), tenant, content_hash, at_once,
+        select job_id, queue, task_type, bucket, coalesce(tags, '{}'), tenant, content_hash, at_once,
             coalesce(owner, place), case when owner is null and place = 'legacy' then 1 else 0 end,
             case coalesce(owner, place) when 'legacy' then 'mirrored' else 'pending' end,
             case when coalesce(owner, place) = 'supabase' and has_mirror then 'due'
                 when owner is null and place = 'legacy' then 'release_due' else 'none' end
-        from placed
-        where owner = 'legacy' or place = 'supabase' or owner is null and (own).relays_unrouted
+        from given
+        where owner = 'legacy' or place = 'supabase' or owner is null and relays_unrouted
         order by job_id
         on conflict do nothing
         returning job_id, owner
@@ -71,18 +71,18 @@ begin
             case when ends_at < at_once then at_once else ends_at end
         from (
             select p.*, s.owner as stored_owner, coalesce(deadline_at, run_at + deadline) as ends_at
-            from placed p join stored s using (job_id) order by p.n
+            from given p join stored s using (job_id) order by p.n
         ) as in_order
     ), shadows as (
         insert into job_tasks (job_id, task_number, queue, task_type, purpose, payload, run_at, position, max_attempts, timeout)
         select p.job_id, 1, p.queue, p.task_type, 'shadow', p.payload, p.run_at,
             case when p.run_at <= at_once then nextval('job_task_position') end, 1, p.timeout
-        from placed p join stored s using (job_id)
-        where s.owner = 'legacy' and job_bucket(p.job_id) < (p.own).shadow_percent * 100
+        from stored s join given p using (job_id)
+        where s.owner = 'legacy' and p.bucket < p.shadow_percent * 100
     )
     select (select array_agg(job_id) from stored),
         array_agg(job_id) filter (where owner = 'supabase' and place = 'legacy'),
-        array_agg(job_id) filter (where owner is null and place = 'legacy' and not (own).relays_unrouted)
+        array_agg(job_id) filter (where owner is null and place = 'legacy' and not relays_unrouted)
     into created, refused, unrouted
-    from placed;
+    from given;
 end $$;

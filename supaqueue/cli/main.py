@@ -14,8 +14,8 @@ from typer.core import TyperGroup
 from supaqueue.errors import ConfigurationError, SupaqueueError
 from supaqueue.version import __version__
 
-COMMANDS = ("demo", "dev", "dlq", "migrate", "prune", "queues", "schedules", "stats", "worker")
-"""Each is a module of this package with a typer `app`."""
+COMMANDS = ("demo", "dev", "dlq", "migrate", "prune", "queues", "rollout", "schedules", "stats", "worker")
+"""Each is a module of this package with a typer `app`; one that is not there is no command."""
 
 EXTRAS = {"demo": ("soundfile", "jwt", "psycopg"), "devstack": ("jwt", "psycopg")}
 """The modules by which an extra is known to be there."""
@@ -28,10 +28,10 @@ class _Commands(TyperGroup):
     """Imports a command's module when the command is asked for, so that none needs another one's extra."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        return [name for name in COMMANDS if _is_there(name)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS or not _is_there(cmd_name):
             return None
         extra = NEEDS.get(cmd_name)
         if extra and any(find_spec(module) is None for module in EXTRAS[extra]):
@@ -41,6 +41,10 @@ class _Commands(TyperGroup):
         command = typer.main.get_command(command_app)
         command.name = cmd_name
         return command
+
+
+def _is_there(name: str) -> bool:
+    return find_spec(f"supaqueue.cli.{name}") is not None
 
 
 def _needing(extra: str) -> typer.Typer:

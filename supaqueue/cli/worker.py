@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
 from typing import Annotated
 
 import typer
 
+from supaqueue.cli.companions import open_companions, with_companions
 from supaqueue.errors import ConfigurationError
 from supaqueue.maintain.scheduler import Scheduler
 from supaqueue.maintain.schedules import declare_schedules
 from supaqueue.settings import Settings
 from supaqueue.telemetry.hook import Telemetry, configured_hooks
 from supaqueue.telemetry.logs import configure_logging
-from supaqueue.telemetry.redaction import redact
 from supaqueue.transport import RestTransport
 from supaqueue.worker import Registry, Worker
+from supaqueue.worker.attribute import import_attribute
 from supaqueue.worker.process import run_worker
 
 app = typer.Typer(help="Run tasks with the handlers of a registry.")
 
 
 @app.command()
+@with_companions
 def worker(
     registry: Annotated[
         str,
@@ -49,6 +51,7 @@ def worker(
     ] = True,
     log_format: Annotated[str, typer.Option(help="json or text.")] = "text",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    companions: Sequence[EntryPoint] = (),
 ) -> None:
     """Run tasks until SIGTERM or SIGINT, then stop gracefully; a second signal leaves at once."""
     configure_logging(format=log_format, level=log_level)  # type: ignore[arg-type]
@@ -56,6 +59,9 @@ def worker(
     settings = Settings.load()
     handlers = load_registry(registry)
     with RestTransport(settings) as transport:
+        beside = open_companions(companions, transport)
+        if scheduler:
+            beside.append(Scheduler(transport, telemetry=telemetry))
         running = Worker(
             handlers,
             settings,
@@ -64,7 +70,7 @@ def worker(
             lease_seconds=lease_seconds,
             grace_seconds=grace_seconds,
             telemetry=telemetry,
-            companions=[Scheduler(transport, telemetry=telemetry)] if scheduler else [],
+            companions=beside,
         )
         if scheduler:
             declared = handlers.schedules.values()
@@ -79,33 +85,11 @@ def load_registry(path: str) -> Registry:
     Raises:
         ConfigurationError: saying which part of the path is wrong, and where the module failed.
     """
-    module_name, separator, attribute = path.partition(":")
-    if not separator or not module_name or not attribute:
-        raise ConfigurationError(
-            f"{path!r} names no registry: write MODULE:REGISTRY, for example myapp.jobs:registry"
-        )
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # a script without a main guard may exit
-        raise ConfigurationError(f"module {module_name!r} cannot be imported: {_where(error)}") from error
-    found = getattr(module, attribute, None)
+    found = import_attribute(path, kind="registry", example="myapp.jobs:registry")
     if not isinstance(found, Registry):
+        module_name, _, attribute = path.partition(":")
         what = "has no" if found is None else "has something else called"
         raise ConfigurationError(
             f"module {module_name!r} {what} {attribute!r}; expected a supaqueue.Registry"
         )
     return found
-
-
-def _where(error: BaseException) -> str:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = (
-        ""
-        if frame is None or "importlib" in frame.tb_frame.f_code.co_filename
-        else (f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})")
-    )
-    lines = redact(str(error)).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}{place}"

@@ -79,7 +79,7 @@ class Guard:
             read = stamp if isinstance(stamp, Stamp) else Stamp.from_json(stamp)
         except (StampTooNew, InvalidInput) as unreadable:
             return _hold(str(unreadable), UPGRADE_SECONDS)
-        refused = self._refused_by_supabase(read, task_type) if read.epoch else None
+        refused = self._refused(read, task_type) if read.epoch else None
         return refused or self._start(read)
 
     def _unstamped(self, task_type: str) -> Admission:
@@ -89,6 +89,16 @@ class Guard:
         except LegacyUnavailable as failed:
             _log.warning("an unstamped message of %s runs and is not counted: %s", task_type, failed)
         return Admission("run", reason, run=MarkedRun(self.index, None, "", self.lease_seconds))
+
+    def _refused(self, stamp: Stamp, task_type: str) -> Admission | None:
+        try:
+            (entry,) = self.index.get([stamp.job_id])
+        except LegacyUnavailable as failed:
+            return _hold(str(failed), LOOK_AGAIN_SECONDS)
+        if entry is not None and entry.broken_glass is not None and entry.epoch == stamp.epoch:
+            _log.warning("job %s runs without Supabase's consent: the glass was broken", stamp.job_id)
+            return None
+        return self._refused_by_supabase(stamp, task_type)
 
     def _refused_by_supabase(self, stamp: Stamp, task_type: str) -> Admission | None:
         if self._start_in_supabase is None:

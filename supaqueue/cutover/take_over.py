@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from supaqueue.contract import NewJob, TakeOverAnswer, TakeOverJobs
+from supaqueue.contract import NewJob, TakeOverJobs
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.sizes import within_size
@@ -17,10 +18,22 @@ BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Announced:
-    """Jobs of legacy by what Supabase answered; `due` ones are the relay's to bring over."""
+    """Jobs of legacy by what Supabase answered; `due` ones are the relay's to bring over.
 
-    due: int = 0
-    left: int = 0
+    `closed_type` counts what was not announced, since its type was not asked for or is not to come.
+    """
+
+    answers: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def due(self) -> int:
+        """How many are to come."""
+        return self.answers["due"]
+
+    @property
+    def left(self) -> int:
+        """How many stay."""
+        return self.answers.total() - self.due
 
 
 class TakeOver:
@@ -29,11 +42,15 @@ class TakeOver:
     Args:
         transport: to Supabase.
         legacy: the old queue.
+        takes: which task types are to come; by default all.
     """
 
-    def __init__(self, transport: Transport, legacy: LegacyQueue) -> None:
+    def __init__(
+        self, transport: Transport, legacy: LegacyQueue, takes: Callable[[str], bool] = lambda _: True
+    ) -> None:
         self._transport = transport
         self._legacy = legacy
+        self._takes = takes
 
     def announce(self) -> Announced:
         """Announce every job that waits there under a stamp.
@@ -42,20 +59,20 @@ class TakeOver:
             CallError: Supabase or legacy gave no usable answer; what was announced stays so.
         """
         announced = Announced()
-        for batch in within_size(self._waiting(), lambda one: one[0].payload_bytes):
+        for batch in within_size(self._waiting(announced), lambda one: one[0].payload_bytes):
             for part in (batch[start : start + 500] for start in range(0, len(batch), 500)):
-                self._add(announced, self._transport.send(TakeOverJobs(tuple(part))))
+                answers = self._transport.send(TakeOverJobs(tuple(part)))
+                announced.answers.update(one.answer for one in answers)
         return announced
 
-    def _waiting(self) -> Iterator[tuple[NewJob, int]]:
+    def _waiting(self, announced: Announced) -> Iterator[tuple[NewJob, int]]:
         for entry in self._legacy.list_by_time(BEGINNING):
-            if entry.job is not None and _waits(entry):
+            if entry.job is None or not _waits(entry):
+                continue
+            if self._takes(entry.job.task_type):
                 yield entry.job, entry.epoch
-
-    def _add(self, announced: Announced, answers: Sequence[TakeOverAnswer]) -> None:
-        due = sum(answer.answer == "due" for answer in answers)
-        announced.due += due
-        announced.left += len(answers) - due
+            else:
+                announced.answers["closed_type"] += 1
 
 
 def _waits(entry: Entry) -> bool:

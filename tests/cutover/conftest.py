@@ -9,8 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from supaqueue.cutover.switches import DUAL_WRITE, ENABLED, PERCENT
 from supaqueue.devstack import Stack
 from supaqueue.settings import Settings
+from tests.cutover.commands import Terminal
 from tests.cutover.world import World, begin_anew
 
 
@@ -35,3 +37,24 @@ def world(settings: Settings, database: psycopg.Connection[Any], tmp_path: Path)
     yield world
     world.transport.close()
     world.legacy.close()
+
+
+@pytest.fixture
+def rollout(
+    world: World,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Terminal:
+    """Types `supaqueue rollout`; its environment names both systems, and nothing else of a cutover."""
+    for name in (DUAL_WRITE, ENABLED, PERCENT):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SUPABASE_URL", settings.url)
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", settings.service_role_key or "")
+    monkeypatch.setenv("SUPAQUEUE_LEGACY", f"folder:{tmp_path / 'legacy'}")
+    monkeypatch.setenv("SUPAQUEUE_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+    return Terminal(monkeypatch, capsys)

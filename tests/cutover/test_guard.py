@@ -11,7 +11,7 @@ import pytest
 from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.guard import Admission, Guard
-from supaqueue.cutover.legacy.entry import Ending
+from supaqueue.cutover.legacy.entry import BrokenGlass, Ending
 from supaqueue.cutover.legacy.sqlite_index import SqliteIndex
 from supaqueue.cutover.marked_run import MarkedRun
 from supaqueue.cutover.stamp import Stamp
@@ -133,6 +133,27 @@ def test_a_handed_over_job_that_supabase_does_not_know_is_held_until_it_has_ende
     index.start(stamp, "a", 60)
     index.finish(stamp, "a", DONE)
     assert guard.admit(stamp, "t").verdict == "drop"
+
+
+@pytest.mark.parametrize("answer", ["stale", "unknown", "unreachable"])
+def test_once_the_glass_is_broken_supabase_is_not_asked(index: SqliteIndex, answer: Any) -> None:
+    start = raising(DOWN) if answer == "unreachable" else lambda *_: answer
+    stamp, other = released(index), released(index)
+    assert index.break_glass([stamp.job_id], BrokenGlass("ann", "gone")) == [stamp]
+    guard = Guard(index, start_in_supabase=start)
+    assert guard.admit(Stamp(stamp.job_id, 2), "t").verdict != "run", "only under its epoch"
+    assert guard.admit(other, "t").verdict != "run", "only that one"
+    with run_of(guard.admit(stamp, "t")) as run:
+        assert run.finish(DONE) == "recorded"
+    assert guard.admit(stamp, "t").verdict == "drop", "once"
+
+
+def test_a_handed_over_job_waits_for_an_index_that_gives_no_answer(index: SqliteIndex) -> None:
+    stamp = released(index)
+    failing: Any = Failing(index, get=1)
+    guard = Guard(failing, start_in_supabase=lambda *_: "started")
+    assert guard.admit(stamp, "t").verdict == "hold"
+    assert guard.admit(stamp, "t").verdict == "run"
 
 
 def test_a_handed_over_job_is_held_while_supabase_is_unreachable(index: SqliteIndex) -> None:

@@ -38,6 +38,15 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenGlass:
+    """Who let a job run here without Supabase's consent, why, and when, by the index's clock."""
+
+    by: str
+    reason: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One job in an index. Times are aware, and the index's.
 
@@ -47,6 +56,7 @@ class Entry:
         runner: who holds the run marker, until `runs_until`.
         starts: how often a guard let its handler begin.
         ending: how it ended, here or (of a parked copy) at its owner's.
+        broken_glass: set if it may run here, under `epoch`, without Supabase being asked.
     """
 
     job_id: str
@@ -63,3 +73,4 @@ class Entry:
     cancel_requested: bool = False
     closed_as: ClosedAs | None = None
     ending: Ending | None = None
+    broken_glass: BrokenGlass | None = None

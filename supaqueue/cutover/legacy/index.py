@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from supaqueue.contract import NewJob
-from supaqueue.cutover.legacy.entry import ClosedAs, Ending, Entry
+from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry
 from supaqueue.cutover.stamp import Stamp
 
 AcceptAnswer = Literal["created", "exists", "conflict"]
@@ -78,6 +78,15 @@ class Index(Protocol):
         """Close parked copies, with how Supabase ended them; stored if not known, ignored if legacy owns.
 
         The latest end counts: a dead letter may be replayed.
+        """
+
+    def break_glass(self, job_ids: Sequence[str], broken: BrokenGlass) -> list[Stamp | None]:
+        """Let jobs run here that only Supabase could allow, because it is gone for good.
+
+        A copy that Supabase owns (parked, or taken over from here) becomes legacy's: an intent under the next
+        epoch. A job that was handed over stays what it is under its own. Returns for each the stamp under
+        which it runs. None where there is nothing to allow: unknown, ended, cancelled or abandoned, or
+        legacy's from the start. A repeat answers alike, and the first `broken` stays, with the time of it.
         """
 
     def start(self, stamp: Stamp, runner: str, seconds: float) -> StartAnswer:

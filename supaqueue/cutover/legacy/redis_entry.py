@@ -10,7 +10,7 @@ from typing import Any
 
 from supaqueue.contract import Json, NewJob
 from supaqueue.contract.json_value import encode
-from supaqueue.cutover.legacy.entry import Ending, Entry
+from supaqueue.cutover.legacy.entry import BrokenGlass, Ending, Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,6 +45,11 @@ def ending_json(ending: Ending) -> str:
     return encode(written)
 
 
+def broken_json(broken: BrokenGlass) -> str:
+    """Return who let a job run, and why, as text; the time is kept apart."""
+    return encode({"by": broken.by, "reason": broken.reason})
+
+
 def entry_from_hash(job_id: str, stored: Mapping[str, str]) -> Entry:
     """Return the entry that a hash holds."""
     values: dict[str, Any] = dict(stored)
@@ -63,6 +68,7 @@ def entry_from_hash(job_id: str, stored: Mapping[str, str]) -> Entry:
         cancel_requested="cancel_requested" in values,
         closed_as=values.get("closed_as"),
         ending=_ending_in(stored),
+        broken_glass=_broken_in(stored),
     )
 
 
@@ -74,3 +80,9 @@ def _ending_in(stored: Mapping[str, str]) -> Ending | None:
     if "ending" not in stored:
         return None
     return Ending(**json.loads(stored["ending"]), ended_at=_moment_in(stored, "ended_at"))
+
+
+def _broken_in(stored: Mapping[str, str]) -> BrokenGlass | None:
+    if "broken_glass" not in stored:
+        return None
+    return BrokenGlass(**json.loads(stored["broken_glass"]), at=_moment_in(stored, "broken_at"))

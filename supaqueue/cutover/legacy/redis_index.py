@@ -18,7 +18,7 @@ import redis
 from redis.commands.core import Script
 
 from supaqueue.contract import NewJob
-from supaqueue.cutover.legacy.entry import ClosedAs, Ending, Entry
+from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry
 from supaqueue.cutover.legacy.index import (
     Accepted,
     CloseAnswer,
@@ -29,6 +29,7 @@ from supaqueue.cutover.legacy.index import (
 )
 from supaqueue.cutover.legacy.redis_connection import answering, as_text
 from supaqueue.cutover.legacy.redis_entry import (
+    broken_json,
     described,
     ending_json,
     entry_from_hash,
@@ -101,6 +102,15 @@ class RedisIndex:
             (*described(job), ending_json(ending), microseconds(ending.ended_at)) for job, ending in endings
         ]
         self._run_for_each("settle", [job.job_id for job, _ in endings], rows)
+
+    def break_glass(self, job_ids: Sequence[str], broken: BrokenGlass) -> list[Stamp | None]:
+        """Let jobs run here that only Supabase could allow; see `Index.break_glass`."""
+        rows = [(job_id,) for job_id in job_ids]
+        epochs = self._run_for_each("break_glass", job_ids, rows, broken_json(broken))
+        return [
+            Stamp(job_id, epoch) if epoch >= 0 else None
+            for job_id, epoch in zip(job_ids, epochs, strict=True)
+        ]
 
     def start(self, stamp: Stamp, runner: str, seconds: float) -> StartAnswer:
         """Take the run marker; see `Index.start`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from supaqueue.backoff import Backoff
 from supaqueue.contract import Json, NewJob
-from supaqueue.cutover.legacy.entry import Ending, Entry
+from supaqueue.cutover.legacy.entry import BrokenGlass, Ending, Entry
 
 SCHEMA = """
 create table if not exists job (
@@ -28,7 +28,8 @@ create table if not exists job (
     closed_as text,
     ending text,
     ended_at integer,
-    is_unsent integer not null default 0
+    is_unsent integer not null default 0,
+    broken_glass text
 );
 create index if not exists job_by_time on job (accepted_at, job_id);
 create index if not exists job_unended on job (state) where ended_at is null;
@@ -43,7 +44,7 @@ create table if not exists unstamped (
 """
 COLUMNS = (
     "job_id, content, owner, epoch, state, accepted_at, due_at, native_id, runner, runs_until, starts,"
-    " cancel_requested, closed_as, ending, ended_at"
+    " cancel_requested, closed_as, ending, ended_at, broken_glass"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -82,10 +83,15 @@ def ending_text(ending: Ending) -> str:
     )
 
 
+def broken_text(broken: BrokenGlass, now: datetime) -> str:
+    """Return who let a job run, why, and when, as text."""
+    return canonical({"by": broken.by, "reason": broken.reason, "at": microseconds(now)})
+
+
 def entry_of(row: tuple[Any, ...]) -> Entry:
     """Return the entry that lies in a row of COLUMNS."""
     (job_id, content, owner, epoch, state, accepted_at, due_at, native_id, runner, runs_until) = row[:10]
-    (starts, cancel_requested, closed_as, ending, ended_at) = row[10:]
+    (starts, cancel_requested, closed_as, ending, ended_at, broken_glass) = row[10:]
     return Entry(
         job_id,
         None if content is None else _job_of(json.loads(content)),
@@ -101,7 +107,12 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
         bool(cancel_requested),
         closed_as,
         None if ending is None else Ending(**json.loads(ending), ended_at=moment(ended_at)),
+        None if broken_glass is None else _broken_of(json.loads(broken_glass)),
     )
+
+
+def _broken_of(stored: Mapping[str, Any]) -> BrokenGlass:
+    return BrokenGlass(stored["by"], stored["reason"], moment(stored["at"]))
 
 
 def _job_of(stored: Mapping[str, Any]) -> NewJob:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy import sqlite_moves as moves
-from supaqueue.cutover.legacy.entry import ClosedAs, Ending, Entry
+from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry
 from supaqueue.cutover.legacy.index import (
     Accepted,
     CloseAnswer,
@@ -108,6 +108,12 @@ class SqliteIndex:
             now = self._next_moment(db)
             for job, ending in endings:
                 moves.settle(db, job, ending, now)
+
+    def break_glass(self, job_ids: Sequence[str], broken: BrokenGlass) -> list[Stamp | None]:
+        """Let jobs run here that only Supabase could allow; see `Index`."""
+        with self._file.transaction("break_glass") as db:
+            now = self._clock()
+            return [moves.break_glass(db, job_id, broken, now) for job_id in job_ids]
 
     def start(self, stamp: Stamp, runner: str, seconds: float) -> StartAnswer:
         """Take the run marker; see `Index`."""

@@ -9,9 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from supaqueue.contract import NewJob
-from supaqueue.cutover.legacy.entry import ClosedAs, Ending, Entry, EntryState, Owner
+from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry, EntryState, Owner
 from supaqueue.cutover.legacy.index import CloseAnswer, FinishAnswer, ReleaseAnswer, StartAnswer
-from supaqueue.cutover.legacy.sqlite_entry import COLUMNS, content_of, ending_text, entry_of, microseconds
+from supaqueue.cutover.legacy.sqlite_entry import (
+    COLUMNS,
+    broken_text,
+    content_of,
+    ending_text,
+    entry_of,
+    microseconds,
+)
 from supaqueue.cutover.stamp import Stamp
 
 
@@ -48,7 +55,7 @@ def insert(
         " values (?, ?, ?, ?, ?, ?, ?)",
         given,
     )
-    return (*given, None, None, None, 0, 0, None, None, None)
+    return (*given, None, None, None, 0, 0, None, None, None, None)
 
 
 def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) -> ReleaseAnswer:
@@ -69,10 +76,33 @@ def release(db: sqlite3.Connection, stamp: Stamp, job: NewJob, now: datetime) ->
     db.execute(
         "update job set owner = 'legacy', epoch = ?, state = 'intent', due_at = ?, native_id = null,"
         " runner = null, runs_until = null, starts = 0, cancel_requested = 0, closed_as = null,"
-        " ending = null, ended_at = null, is_unsent = 0 where job_id = ?",
+        " ending = null, ended_at = null, is_unsent = 0, broken_glass = null where job_id = ?",
         (stamp.epoch, None if job.run_at is None else microseconds(job.run_at), stamp.job_id),
     )
     return "released"
+
+
+def break_glass(db: sqlite3.Connection, job_id: str, broken: BrokenGlass, now: datetime) -> Stamp | None:
+    """Let a job run here that only Supabase could allow; see `Index`."""
+    entry = entry_in(db, job_id)
+    if entry is None or entry.job is None or entry.ending is not None:
+        return None
+    if entry.owner == "supabase" and (entry.state == "parked" or entry.closed_as == "taken_over"):
+        epoch = entry.epoch + 1
+        db.execute(
+            "update job set owner = 'legacy', epoch = ?, state = 'intent', native_id = null, runner = null,"
+            " runs_until = null, starts = 0, cancel_requested = 0, closed_as = null, ended_at = null,"
+            " broken_glass = ? where job_id = ?",
+            (epoch, broken_text(broken, now), job_id),
+        )
+        return Stamp(job_id, epoch)
+    if entry.owner != "legacy" or entry.state == "closed" or entry.epoch == 0:
+        return None
+    db.execute(
+        "update job set broken_glass = coalesce(broken_glass, ?) where job_id = ?",
+        (broken_text(broken, now), job_id),
+    )
+    return Stamp(job_id, entry.epoch)
 
 
 def settle(db: sqlite3.Connection, job: NewJob, ending: Ending, now: datetime) -> None:

@@ -15,6 +15,7 @@ picklable. No consumer may run meanwhile. `IndexConformance` asks the same of an
 import pytest
 
 pytest.register_assert_rewrite(
+    f"{__name__}.index_break_glass",
     f"{__name__}.index_calls",
     f"{__name__}.index_endings",
     f"{__name__}.index_races",
@@ -22,6 +23,7 @@ pytest.register_assert_rewrite(
     f"{__name__}.queue_crashes",
 )
 
+from supaqueue.cutover.legacy.conformance.index_break_glass import IndexBreakGlass  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_calls import IndexCalls  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_endings import IndexEndings  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_races import IndexRaces  # noqa: E402
@@ -29,7 +31,7 @@ from supaqueue.cutover.legacy.conformance.queue_calls import QueueCalls  # noqa:
 from supaqueue.cutover.legacy.conformance.queue_crashes import QueueCrashes  # noqa: E402
 
 
-class IndexConformance(IndexCalls, IndexEndings, IndexRaces):
+class IndexConformance(IndexCalls, IndexEndings, IndexRaces, IndexBreakGlass):
     """What every index has to do; override the fixture `connect_index`."""
 
 

@@ -17,6 +17,7 @@ for n = 1, entries() do
         if not entry then store(key, id, 'legacy', epoch, 'intent') end
         free_marker(key, id)
         redis.call('HDEL', key, 'closed_as', 'native_id', 'due_at', 'cancel_requested', 'ending', 'ended_at', 'finisher')
+        redis.call('HDEL', key, 'broken_glass', 'broken_at')
         redis.call('ZREM', OVER, id)
         redis.call('HSET', key, 'owner', 'legacy', 'epoch', epoch, 'starts', 0)
         set_job(key, job, content, due_at)
