@@ -66,7 +66,7 @@ class Times:
 
 @dataclass
 class Figures:
-    """One legacy queue's; `silent_over` is by how much a silent Supabase lengthens the p99, `budget` the bar."""
+    """One legacy queue's; `silent_over` is how much a silent Supabase adds to the p99, `budget` its bar."""
 
     legacy: Times
     rpc: Times
