@@ -3,7 +3,14 @@
 from supaqueue import errors
 from supaqueue.answer import EnqueueAnswer
 from supaqueue.backoff import Backoff
-from supaqueue.client import AsyncQueue, Queue
+from supaqueue.client import (
+    AsyncQueue,
+    Queue,
+    async_enqueue_or_undo,
+    async_settle_unknown,
+    enqueue_or_undo,
+    settle_unknown,
+)
 from supaqueue.contract import NewJob
 from supaqueue.job import DeadLetter, Job
 from supaqueue.job_id import new_job_id
@@ -30,6 +37,10 @@ __all__ = [
     "Snooze",
     "Worker",
     "__version__",
+    "async_enqueue_or_undo",
+    "async_settle_unknown",
+    "enqueue_or_undo",
     "errors",
     "new_job_id",
+    "settle_unknown",
 ]

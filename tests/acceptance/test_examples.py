@@ -46,6 +46,9 @@ PRINTED = {
 TESTS = {"06_testing_your_code": "4 passed"}
 """Examples that are a user's tests, and what pytest prints of them."""
 
+SERVERS = {"07_api"}
+"""Examples that are servers: test_api_example.py."""
+
 
 @contextmanager
 def worker(folder: Path, env: dict[str, str]) -> Iterator[None]:
@@ -63,6 +66,7 @@ def test_every_example_is_run() -> None:
     assert {path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name[0].isdigit()} == {
         *PRINTED,
         *TESTS,
+        *SERVERS,
     }
 
 

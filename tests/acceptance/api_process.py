@@ -1,0 +1,83 @@
+"""The example's API as a process of its own, with its table of runs and what settles them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "07_api"
+RUNS = "/v1/orgs/acme/workflows/nightly/runs"
+
+
+class Api:
+    """A server while it is entered. `runs()` is its table, `settle()` what a cron would run."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self._database = folder / "runs.sqlite"
+        self._env = {**os.environ, **env, "RUNS_DATABASE": str(self._database), "SETTLE_OLDER_THAN": "0"}
+
+    def __enter__(self) -> Self:
+        with socket.create_server(
+            ("127.0.0.1", 0)
+        ) as listening:  # requests wait in it until the server is up
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "uvicorn", "app:app", "--fd", str(listening.fileno())],
+                cwd=EXAMPLE,
+                env=self._env,
+                pass_fds=[listening.fileno()],
+            )
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self.client = httpx.Client(base_url=address, timeout=60.0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.close()
+        self.process.terminate()
+        self.process.wait(30)
+
+    def post(self) -> httpx.Response:
+        """Ask for a run."""
+        return self.client.post(RUNS, json={"day": "monday"})
+
+    def show(self, run_id: str) -> dict[str, object]:
+        """Ask what has become of a run."""
+        shown: dict[str, object] = self.client.get(f"{RUNS}/{run_id}").raise_for_status().json()
+        return shown
+
+    def runs(self) -> dict[str, str]:
+        """Return the status of each run in the API's own table."""
+        with closing(sqlite3.connect(self._database)) as database:
+            return dict(database.execute("select run_id, status from runs"))
+
+    def remove(self, run_ids: Sequence[str]) -> None:
+        """Remove runs from it."""
+        with closing(sqlite3.connect(self._database)) as database, database:
+            database.executemany("delete from runs where run_id = ?", [(run_id,) for run_id in run_ids])
+
+    def settle(self, **changed: str) -> subprocess.CompletedProcess[str]:
+        """Run settle.py."""
+        return subprocess.run(
+            [sys.executable, "settle.py"],
+            cwd=EXAMPLE,
+            env=self._env | changed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+
+def is_unavailable(answer: httpx.Response) -> bool:
+    """Whether it is the one answer that an API gives while its queue cannot be used."""
+    return (answer.status_code, answer.json()) == (503, {"code": "QUEUE_UNAVAILABLE"})

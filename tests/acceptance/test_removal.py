@@ -1,0 +1,92 @@
+"""Without what leads away from the old queue, all the rest is as sound as before."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "removing_the_cutover.md"
+IGNORED = shutil.ignore_patterns(
+    ".git", ".venv", "dist", ".pytest_cache", "__pycache__", ".supaqueue", ".ruff_cache"
+)
+IMPORTS = re.compile(r"^\s*(from|import) (supaqueue\.cutover|tests\.cutover)\b", re.MULTILINE)
+WITHOUT_SERVERS = ["tests/unit", "tests/api", "tests/testing"]
+
+
+def removed_paths() -> list[str]:
+    """What the page says goes."""
+    found = re.search(r"rm -r((?:.|\n)*?)```", PAGE.read_text())
+    assert found is not None
+    return found[1].replace("\\", " ").split()
+
+
+@pytest.fixture(scope="module")
+def rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository, without the cutover."""
+    copy = tmp_path_factory.mktemp("removal") / "copy"
+    shutil.copytree(ROOT, copy, ignore=IGNORED, symlinks=True)
+    for name in removed_paths():
+        path = copy / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return copy
+
+
+def run(rest: Path, *command: str) -> str:
+    """Run a command in the copy, whose package is the one that is imported; return what it printed."""
+    env = os.environ | {"PYTHONPATH": str(rest)}
+    done = subprocess.run(command, cwd=rest, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    return done.stdout
+
+
+def pytest_in(rest: Path, *arguments: str) -> str:
+    """Run tests of the copy."""
+    return run(rest, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
+
+
+def test_the_copy_is_what_runs(rest: Path) -> None:
+    code = (
+        "import supaqueue, importlib.util as u; print(supaqueue.__file__, u.find_spec('supaqueue.cutover'))"
+    )
+    assert run(rest, sys.executable, "-c", code).split() == [str(rest / "supaqueue" / "__init__.py"), "None"]
+
+
+def test_nothing_imports_what_is_gone(rest: Path) -> None:
+    importing = [str(path) for path in rest.rglob("*.py") if IMPORTS.search(path.read_text())]
+    assert importing == []
+
+
+@pytest.mark.timeout(900)
+def test_checks_pass(rest: Path) -> None:
+    installed = f"{sys.prefix}/installed"
+    done = run(rest, "make", "check", f"VENV={sys.prefix}", f"--old-file={installed}")
+    assert "1 kept, 0 broken" in done
+
+
+def test_every_command_is_listed_and_helps(rest: Path) -> None:
+    listed = run(rest, sys.executable, "-m", "supaqueue", "--help")
+    commands = re.findall(r"^│ ([a-z]+) ", listed, re.MULTILINE)
+    assert {"worker", "migrate", "demo"} <= set(commands)
+    for command in commands:
+        run(rest, sys.executable, "-m", "supaqueue", command, "--help")
+
+
+def test_tests_without_servers_pass(rest: Path) -> None:
+    pytest_in(rest, *WITHOUT_SERVERS)
+
+
+def test_all_tests_can_be_collected(rest: Path) -> None:
+    assert "error" not in pytest_in(rest, "--collect-only", "-q").splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_all_tests_pass(rest: Path) -> None:
+    pytest_in(rest, "-m", "not slow", "--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile")
