@@ -135,6 +135,38 @@ WRITES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+WRITES_IN_REDIS: dict[str, tuple[str, ...]] = {
+    "enqueue, legacy": ("enqueue_jobs_v1", "index.accept", "broker.publish", "index.published"),
+    "enqueue, legacy, Supabase silent": (
+        "sync folder spool",
+        "write spool",
+        "sync spool",
+        "index.accept",
+        "broker.publish",
+        "index.published",
+    ),
+    "relay, cancelled on the way": (
+        "index.close",
+        "broker.withdraw",
+        "index.settle",
+        "broker.unpark",
+        "settle_mirrors_v1",
+        "record_outcomes_v1",
+        "index.endings_sent",
+    ),
+    "release": ("index.release", "broker.unpark", "broker.publish", "index.published", "settle_mirrors_v1"),
+    "take-over, relay": ("index.close", "broker.withdraw", "open_taken_over_jobs_v1"),
+    "undo, legacy": ("index.close", "broker.withdraw", "abandon_jobs_v1"),
+    "finish, legacy": ("index.start", "write witness", "sync witness", "index.finish"),
+    "finish, handed over": (
+        "start_legacy_v1",
+        "index.start",
+        "write witness",
+        "sync witness",
+        "index.finish",
+    ),
+}
+
 
 def points_of(writes: tuple[str, ...]) -> list[str]:
     """Return the points to be killed at: before the first write, after each, and amid those of the spool."""

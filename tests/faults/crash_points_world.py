@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from supaqueue.cutover.rollout import Rollout
 from supaqueue.cutover.switches import Switches
 from supaqueue.job_id import bucket_of
 from supaqueue.worker import Worker
+from tests.cutover.processes import LegacyProcess, legacy_process
 from tests.cutover.world import World
 from tests.faults.crash_points_child import PatientQueue, Plan, Weather, perform
 from tests.faults.crash_points_ground import TASK_TYPE, Ground
@@ -90,6 +91,18 @@ class Scene:
         assert process.exitcode is not None, f"{operation} does not end"
         self.killed, self.told, self.writes = process.exitcode, _lines(told), _lines(log)
 
+    def kill_worker(self, point: str) -> None:
+        """Let a worker of a legacy queue in Redis end at a point; RQ's lives on, its child dies."""
+        ended = self.ground.root / "ended"
+        with self._legacy_process(point):
+            until(ended.exists, f"a worker that ends {point}; writes: {_lines(self.ground.root / 'writes')}")
+            if self.ground.kind == "rq":
+                self.rest(with_legacy=False)
+
+    def written(self) -> list[str]:
+        """The writes of all processes that count them."""
+        return _lines(self.ground.root / "writes")
+
     def runs(self, job: NewJob) -> list[str]:
         """Which systems began the job's handler, run by run."""
         lines = [line.split() for line in _lines(self.ground.witness)]
@@ -106,10 +119,10 @@ class Scene:
         found = {row[0] if row else None, entry.ending.status if entry and entry.ending else None}
         return {str(status) for status in found} & {"completed", "failed", "cancelled"}
 
-    def rest(self) -> None:
+    def rest(self, *, with_legacy: bool = True) -> None:
         """Start the relay and the workers of both systems, and return when nothing is left to be done."""
         self.world.database.execute(EXPIRE)
-        with self.legacy_worker(), self.supabase_worker():
+        with self.legacy_worker() if with_legacy else nullcontext(), self.supabase_worker():
             # Twice: what moves between two folders may be seen in neither.
             until(lambda: self._is_at_rest() and self._is_at_rest(), "rest")
 
@@ -138,6 +151,10 @@ class Scene:
     @contextmanager
     def legacy_worker(self) -> Iterator[None]:
         """A worker of the legacy queue."""
+        if self.ground.kind != "folder":
+            with self._legacy_process(None):
+                yield
+            return
         broker: Any = self.world.legacy.broker
         guard: Guard = self.world.guard
         worker = FolderWorker(self.ground.registry("legacy"), broker, guard, concurrency=1, poll_seconds=0.02)
@@ -148,6 +165,13 @@ class Scene:
         finally:
             worker.stop()
             thread.join(DEADLINE_SECONDS)
+
+    def _legacy_process(self, point: str | None) -> AbstractContextManager[LegacyProcess]:
+        from tests.faults.crash_points_brokers import worker_environment, worker_words
+
+        ground = self.ground
+        log = ground.root / f"worker-{point is None}.log"
+        return legacy_process(worker_words(ground), ground.broker_url, log, worker_environment(ground, point))
 
     @contextmanager
     def supabase_worker(self) -> Iterator[None]:
