@@ -40,8 +40,9 @@ def let_time_pass(world: World) -> None:
 
 
 def test_status_says_who_owns_what_is_owed_and_what_needs_a_person(world: World, rollout: Terminal) -> None:
-    world.go_to(10)
-    world.enqueue(world.new_job("supabase"))
+    world.go_to(100)
+    assert world.enqueue(world.new_job("supabase")) == ["created"]
+    rollout("set", "10")
     ended = world.new_job("legacy")
     world.accept(ended, world.new_job("legacy"))
     world.run_in_legacy(ended)
