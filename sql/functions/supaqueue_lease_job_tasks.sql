@@ -9,7 +9,8 @@ set search_path from current
 as $$
 declare
     at_once constant timestamptz := clock_timestamp();
-    free_jobs constant uuid[] := supaqueue_lock_free_jobs(job_ids);
+    free_jobs constant uuid[] := supaqueue_lock_free_jobs(
+        case when (types).drain is null then job_ids else supaqueue_without_waiting(job_ids, (types).drain) end);
     counted uuid[];
     none integer[];
 begin

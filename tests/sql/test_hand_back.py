@@ -183,6 +183,23 @@ def test_a_drain_takes_what_is_held_and_nothing_else(calls: Calls, worker: Worke
     assert [task["job_id"] for task in worker.claim_all()] == [started]
 
 
+def test_a_drain_holds_up_nothing_that_goes_back(
+    calls: Calls, open_worker: OpenWorker, queue_name: str
+) -> None:
+    live(calls)
+    worker = open_worker()
+    [started] = calls.enqueue_new(queue_name)
+    worker.finish(endings(worker.claim(), "snooze"))
+    waiting = calls.enqueue_new(queue_name, 20)
+    go_back(calls, drain=True)
+    hand_back(calls, {"ready": True, "found": 0, "xmin": "1"}, 1)
+    with open_transaction(worker.connection):
+        assert [task["job_id"] for task in worker.claim(5)] == [started]
+        moved, last = hand_back_pass(calls)
+        assert (moved, last["passed_over"]) == (20, 0)
+    assert {owner_of(calls, job_id) for job_id in waiting} == {GONE}
+
+
 def test_it_is_not_over_while_something_is_claimed(calls: Calls, worker: Worker, queue_name: str) -> None:
     live(calls)
     ids = calls.enqueue_new(queue_name, 2)
