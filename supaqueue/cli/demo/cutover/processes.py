@@ -33,7 +33,8 @@ class PythonProcess:
     def __init__(self, name: str, words: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
         self.name = name
         self._words = [sys.executable, *words]
-        self._environ = {**_without_settings(os.environ), **environ}
+        # What a killed process leaves behind in its folder for such things goes with this one.
+        self._environ = {**_without_settings(os.environ), "TMPDIR": str(folder), **environ}
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
