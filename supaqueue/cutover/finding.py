@@ -8,6 +8,7 @@ from itertools import product
 
 from supaqueue.answer import AbandonAnswer, CancelAnswer
 from supaqueue.contract import AbandonJobs, CancelJobs, GetJobs
+from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.entry import Entry, Owner
 from supaqueue.cutover.legacy.reading import job_of
 from supaqueue.cutover.parts import Parts, known_flags
@@ -62,24 +63,54 @@ class Finding:
         return [_told(job_id, answers.get(job_id)) for job_id in job_ids]
 
     def abandon(self, job_ids: Sequence[str]) -> Steps[list[AbandonAnswer]]:
-        """Take jobs back from both systems: Supabase first, so that a late row conflicts there."""
+        """Take jobs back from both systems.
+
+        What legacy is known to own is taken back there first, and the relay tells Supabase of its end: after
+        a tombstone in Supabase alone, such a job would still run. Of all else Supabase is asked first, so
+        that a late row conflicts there.
+        """
         known = yield from known_flags(self._parts.rollout)
         if known is not None and _never_left_legacy(known):
             return (yield from work(lambda: self._parts.legacy.abandon(job_ids)))
+        if not self._has_legacy(known):
+            return list((yield from send(AbandonJobs(tuple(job_ids)))))
+        answers = yield from self._abandon_known(job_ids)
+        asked = [job_id for job_id in job_ids if not _has_started(answers.get(job_id))]
+        answers = (yield from self._abandon_in_both(asked, answers)) | answers
+        return [answers[job_id] for job_id in job_ids]
+
+    def _abandon_known(self, job_ids: Sequence[str]) -> Steps[dict[str, AbandonAnswer]]:
+        """Take back what legacy owns and was not handed over; nothing where legacy cannot say."""
+        try:
+            entries = yield from self._entries(job_ids)
+        except LegacyUnavailable:
+            return {}
+        mine = [entry.job_id for entry in entries.values() if _is_legacys(entry) and entry.epoch == 0]
+        if not mine:
+            return {}
+        answered = yield from work(lambda: self._parts.legacy.abandon(mine))
+        return {one.job_id: one for one in answered}
+
+    def _abandon_in_both(
+        self, job_ids: Sequence[str], answers: dict[str, AbandonAnswer]
+    ) -> Steps[dict[str, AbandonAnswer]]:
+        """Take back in Supabase, then in legacy what neither has answered for sure."""
+        if not job_ids:
+            return {}
         first = yield from send(AbandonJobs(tuple(job_ids)))
-        undecided = [one.job_id for one in first if one.answer != "cancelled"]
-        if not undecided or not self._has_legacy(known):
-            return list(first)
-        entries = yield from self._entries(undecided)
+        undecided = [one for one in first if one.answer != "cancelled" and one.job_id not in answers]
+        found = {one.job_id: one for one in first}
+        if not undecided:
+            return found
+        entries = yield from self._entries([one.job_id for one in undecided])
         # What Supabase does not know, legacy must never take; what Supabase started is none of legacy's.
         asked = [
             one.job_id
-            for one in first
+            for one in undecided
             if one.answer == "abandoned" or (one.answer == "started" and _is_legacys(entries.get(one.job_id)))
         ]
         second = yield from work(lambda: self._parts.legacy.abandon(asked))
-        by_id = {one.job_id: one for one in second}
-        return [by_id.get(one.job_id, one) for one in first]
+        return found | {one.job_id: one for one in second}
 
     def _sides(self, job_ids: Iterable[str]) -> Steps[dict[str, tuple[Owner, ...]]]:
         """Return, for each id, which systems to ask, in order."""
@@ -152,6 +183,10 @@ def _never_left_legacy(known: KnownFlags) -> bool:
 
 def _is_legacys(entry: Entry | None) -> bool:
     return entry is not None and entry.owner == "legacy" and entry.job is not None
+
+
+def _has_started(answer: AbandonAnswer | None) -> bool:
+    return answer is not None and answer.answer == "started"
 
 
 def _is_told(answer: CancelAnswer | None) -> bool:

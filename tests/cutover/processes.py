@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import redis
 
@@ -44,9 +45,11 @@ class LegacyProcess:
 
 
 @contextmanager
-def legacy_process(words: Sequence[str], url: str, log: Path) -> Iterator[LegacyProcess]:
-    """Start `python` with these words, and kill what is left of it at the end."""
-    environment = {**os.environ, "TEST_BROKER_URL": url, "PYTHONPATH": str(ROOT), "C_FORCE_ROOT": "1"}
+def legacy_process(
+    words: Sequence[str], url: str, log: Path, told: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[LegacyProcess]:
+    """Start `python` with these words, and `told` in its environment; kill what is left of it at the end."""
+    environment = {**os.environ, "TEST_BROKER_URL": url, "PYTHONPATH": str(ROOT), "C_FORCE_ROOT": "1", **told}
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, *words],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,8 +40,9 @@ def let_time_pass(world: World) -> None:
 
 
 def test_status_says_who_owns_what_is_owed_and_what_needs_a_person(world: World, rollout: Terminal) -> None:
-    world.go_to(10)
-    world.enqueue(world.new_job("supabase"))
+    world.go_to(100)
+    assert world.enqueue(world.new_job("supabase")) == ["created"]
+    rollout("set", "10")
     ended = world.new_job("legacy")
     world.accept(ended, world.new_job("legacy"))
     world.run_in_legacy(ended)
@@ -456,6 +458,27 @@ def test_glass_is_not_broken_while_supabase_answers(world: World, rollout: Termi
     assert rollout.json(*command, "--although-supabase-answers")["released"] == 1
 
 
+class Keyboard(io.StringIO):
+    """What someone types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_words_are_typed(world: World, rollout: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.go_to(100)
+    world.enqueue(world.new_job("supabase"))
+    world.relay.turn()
+    command = ("release-parked", "--break-glass", "--reason", "r", "--although-supabase-answers")
+    monkeypatch.setattr("sys.stdin", Keyboard("yes\n"))
+    said = rollout(*command)
+    assert said.code == 1
+    assert "may run twice" in said.err
+    assert world.published() == set()
+    monkeypatch.setattr("sys.stdin", Keyboard("break glass\n"))
+    assert "1 jobs run in legacy now" in rollout(*command).out
+
+
 def test_two_hand_backs_at_once_release_each_job_once(world: World, rollout: Terminal) -> None:
     world.go_to(100)
     jobs = [world.new_job("supabase") for _ in range(300)]
@@ -479,3 +502,17 @@ def test_two_hand_backs_at_once_release_each_job_once(world: World, rollout: Ter
         thread.join()
     assert done["state"] == "done"
     assert world.published() == {(job.job_id, 1) for job in jobs}
+
+
+def test_a_proof_by_environment_goes_by_the_variables(
+    world: World, rollout: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout("begin", "--by-environment", "--holdback", "0")
+    let_time_pass(world)
+    assert "may still be legacy's" in rollout("drain-proof").out, "nothing is set"
+    monkeypatch.setenv("SUPABASE_QUEUE_DUAL_WRITE", "true")
+    monkeypatch.setenv("SUPABASE_QUEUE_ENABLED", "true")
+    monkeypatch.setenv("SUPABASE_QUEUE_ROLLOUT_PERCENT", "50")
+    assert "may still be legacy's" in rollout("drain-proof").out
+    monkeypatch.setenv("SUPABASE_QUEUE_ROLLOUT_PERCENT", "100")
+    assert rollout("drain-proof").code == 0

@@ -123,17 +123,19 @@ def test_begin_waits_until_nothing_is_unfinished_here(world: World, rollout: Ter
 
 
 def test_the_emergency_and_the_way_back_are_said_not_guessed(world: World, rollout: Terminal) -> None:
-    world.go_to(10)
+    world.go_to(100)
+    assert world.enqueue(world.new_job("supabase")) == ["created"]
+    rollout("set", "10")
     said = rollout("disable", "--reason", "errors", "--by", "ann")
     assert said.code == 0
     assert said.out.startswith("disabled in ")
     assert "claims hand out no jobs any more" in said.out
     assert stands(world) == ("canary", False, 0)
-    world.enqueue(world.new_job("legacy"))
     assert world.worker.claim() == []
     assert "enable --percent 20" in rollout.refused("set", "20")
     assert "before it was disabled it was 10" in rollout.refused("enable")
     assert rollout.json("enable", "--percent", "5")["supabase_percent"] == 5
+    assert len(world.worker.claim()) == 1
     assert rollout.json("disable")["took_seconds"] > 0
     assert rollout.json("enable", "--percent", "100")["stage"] == "live"
 

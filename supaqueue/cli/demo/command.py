@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from rich.table import Table
 
 from supaqueue.cli.demo.files import input_files
 from supaqueue.cli.demo.run import run_demo
+from supaqueue.errors import ConfigurationError
 
 app = typer.Typer(help="Process real files with workers, kill one on the way, and check every result.")
 
@@ -50,12 +52,26 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option(help="Keep the database and the logs in this folder, for a look.")
     ] = None,
+    cutover: Annotated[
+        bool, typer.Option("--cutover", help="Leave a legacy queue, with both at work, in minutes.")
+    ] = False,
+    legacy: Annotated[
+        str,
+        typer.Option(
+            metavar="QUEUE", help="With --cutover: the queue that is left: folder, rq, celery or bullmq."
+        ),
+    ] = "folder",
 ) -> None:
     """Process real files with two worker processes, kill one of them, and check every result.
 
     The exit code is 0 only if every job is completed with the right result, none twice, and what the killed
     worker held was rescued.
+
+    With --cutover: a legacy queue is left for Supabase, stage by stage, while producers enqueue and workers
+    of both run, one of each killed. The exit code is 0 only if one system ran each job, to the right end.
     """
+    if cutover:
+        raise typer.Exit(_cut_over(folder, keep, legacy, as_json=as_json))
     files = input_files(folder)
     with _directory(keep) as directory, _bar() as bar:
         task = bar.add_task("", total=len(files))
@@ -74,6 +90,16 @@ def demo(
     else:
         _print(figures, summary.good)
     raise typer.Exit(0 if summary.good else 1)
+
+
+def _cut_over(folder: Path | None, keep: Path | None, legacy: str, *, as_json: bool) -> int:
+    # Its own package, which may be deleted once a cutover is over.
+    if find_spec("supaqueue.cutover") is None:
+        raise ConfigurationError("--cutover needs the package supaqueue.cutover, which was removed here")
+    from supaqueue.cli.demo.cutover.command import demonstrate
+
+    with _directory(keep) as directory:
+        return demonstrate(folder, directory, legacy, as_json=as_json, keep=keep is not None)
 
 
 @contextmanager

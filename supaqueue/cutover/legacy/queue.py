@@ -90,6 +90,8 @@ class LegacyQueue:
         stamps = [Stamp(job.job_id, epoch) for job, epoch in handed_over]
         jobs = [job for job, _ in handed_over]
         answers = self.index.release(stamps, jobs)
+        # Before the publishing: once a job has run, no relay comes here again.
+        self.broker.unpark([stamp.job_id for stamp in stamps])
         due = self.index.unpublished(stamps)
         self._publish(
             [
@@ -98,7 +100,6 @@ class LegacyQueue:
                 if is_due
             ]
         )
-        self.broker.unpark([stamp.job_id for stamp in stamps])
         return [Released(stamp.job_id, one) for stamp, one in zip(stamps, answers, strict=True)]
 
     def settle(self, endings: Sequence[tuple[NewJob, Ending]]) -> None:
