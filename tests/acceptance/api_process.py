@@ -7,8 +7,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,6 +65,13 @@ class Api:
         """Remove runs from it."""
         with closing(sqlite3.connect(self._database)) as database, database:
             database.executemany("delete from runs where run_id = ?", [(run_id,) for run_id in run_ids])
+
+    @contextmanager
+    def removing(self, run_id: str) -> Iterator[None]:
+        """Remove a run in a transaction that others wait for until the block ends."""
+        with closing(sqlite3.connect(self._database)) as database, database:
+            database.execute("delete from runs where run_id = ?", (run_id,))
+            yield
 
     def settle(self, **changed: str) -> subprocess.CompletedProcess[str]:
         """Run settle.py."""

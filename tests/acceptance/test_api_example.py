@@ -137,6 +137,21 @@ def test_a_run_that_was_settled_meanwhile_is_not_confirmed(
     assert (api.runs(), claimed(worker)) == ({}, [])
 
 
+def test_a_run_that_was_settled_after_its_job_was_stored_is_not_confirmed(
+    api: Api, worker: Worker, proxy: FaultProxy, stack18: Stack
+) -> None:
+    proxy.expect(ENQUEUE, Fault.HOLD_REQUEST)
+    with ThreadPoolExecutor(1) as thread, Queue(Settings.load(stack18.env(), dotenv=None)) as queue:
+        asking = thread.submit(api.post)
+        until(lambda: proxy.faults_done, "the enqueue to be under way")
+        (run_id,) = api.runs()
+        with api.removing(run_id):  # so that the API cannot confirm it before it has gone
+            until(lambda: queue.get(run_id), "the second try to store the job")
+            assert [answer.answer for answer in queue.abandon([run_id])] == ["cancelled"]
+        assert is_unavailable(asking.result(60))
+    assert (api.runs(), claimed(worker)) == ({}, [])
+
+
 def test_a_run_that_is_not_there(api: Api) -> None:
     answer = api.client.get(f"{RUNS}/{new_job_id()}")
     assert (answer.status_code, answer.json()) == (404, {"code": "RUN_NOT_FOUND"})

@@ -32,9 +32,11 @@ def rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository, without the cutover."""
     copy = tmp_path_factory.mktemp("removal") / "copy"
     shutil.copytree(ROOT, copy, ignore=IGNORED, symlinks=True)
-    for name in removed_paths():
-        path = copy / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for pattern in removed_paths():
+        paths = list(copy.glob(pattern))
+        assert paths, f"{pattern} is not there"
+        for path in paths:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     return copy
 
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -93,13 +94,12 @@ def demo(
 
 
 def _cut_over(folder: Path | None, keep: Path | None, legacy: str, *, as_json: bool) -> int:
-    # Its own package, which may be deleted once a cutover is over.
-    if find_spec("supaqueue.cutover") is None:
+    # Its own package, which may be deleted once a cutover is over: no checker may look for it either.
+    if find_spec("supaqueue.cutover") is None or find_spec("supaqueue.cli.demo.cutover") is None:
         raise ConfigurationError("--cutover needs the package supaqueue.cutover, which was removed here")
-    from supaqueue.cli.demo.cutover.command import demonstrate
-
+    demonstrate = import_module("supaqueue.cli.demo.cutover.command").demonstrate
     with _directory(keep) as directory:
-        return demonstrate(folder, directory, legacy, as_json=as_json, keep=keep is not None)
+        return int(demonstrate(folder, directory, legacy, as_json=as_json, keep=keep is not None))
 
 
 @contextmanager
