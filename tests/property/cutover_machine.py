@@ -104,8 +104,13 @@ class CutoverMachine(RuleBasedStateMachine):
     database: ClassVar[psycopg.Connection[Any]]
     direct: ClassVar[SqlTransport]
 
-    @initialize(percent=st.sampled_from([0, 50, 100]), seed=st.integers(0, 2**32))
-    def begin(self, percent: int, seed: int) -> None:
+    @initialize(
+        percent=st.sampled_from([0, 50, 100]),
+        seed=st.integers(0, 2**32),
+        jobs=st.integers(0, 3),
+        claimed=st.integers(0, 2),
+    )
+    def begin(self, percent: int, seed: int, jobs: int, claimed: int) -> None:
         self.draw_ids_from(random.Random(seed))
         begin_anew(self.database)
         self.folder = Path(tempfile.mkdtemp(prefix="supaqueue-machine-"))
@@ -130,6 +135,10 @@ class CutoverMachine(RuleBasedStateMachine):
             self.change(is_enabled=True, rollout_percent=step)
         for flags in self.flags:
             flags.refresh()
+        for _ in range(jobs):
+            self.enqueue(0, [], None)
+        if claimed:
+            self.claim(claimed)
 
     @staticmethod
     def draw_ids_from(source: random.Random) -> None:
@@ -307,10 +316,15 @@ class CutoverMachine(RuleBasedStateMachine):
             " where flag_name = 'supabase_queue'"
         )
 
-    @rule()
-    def roll_back(self) -> None:
+    @rule(further=st.integers(0, 2))
+    def roll_back(self, further: int) -> None:
+        """As an operator does it: the percent to 0, and what waits goes back, as far as he gets."""
         self.disable()
         self.hand_back(True)
+        for _ in range(2 * min(further, 1)):
+            self.hand_back_batch(5000)
+        if further == 2:
+            self.relay([])
 
     @rule(on=st.booleans())
     def hand_back(self, on: bool) -> None:
