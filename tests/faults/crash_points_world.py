@@ -108,16 +108,16 @@ class Scene:
         lines = [line.split() for line in _lines(self.ground.witness)]
         return [system for job_id, system, _ in lines if job_id == job.job_id]
 
-    def recorded(self, job: NewJob) -> set[str]:
-        """How the job ended, by all that know."""
+    def recorded(self, job: NewJob) -> tuple[str | None, str | None]:
+        """How the job ended, as Supabase has it and as legacy does."""
         row = self.world.database.execute(
             "select case when owner = 'supabase' then status else owner_outcome ->> 'status' end"
             " from jobs where job_id = %s",
             [job.job_id],
         ).fetchone()
         entry = self.world.entry(job)
-        found = {row[0] if row else None, entry.ending.status if entry and entry.ending else None}
-        return {str(status) for status in found} & {"completed", "failed", "cancelled"}
+        there = str(row[0]) if row and row[0] in ("completed", "failed", "cancelled") else None
+        return there, entry.ending.status if entry and entry.ending else None
 
     def rest(self, *, with_legacy: bool = True) -> None:
         """Start the relay and the workers of both systems, and return when nothing is left to be done."""
