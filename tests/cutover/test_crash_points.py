@@ -17,7 +17,14 @@ from supaqueue.job_id import bucket_of
 from supaqueue.transport import RestTransport
 from tests.cutover.world import World
 from tests.faults.crash_points_ground import TASK_TYPE, Ground
-from tests.faults.crash_points_scenarios import HIGH, SCENARIOS, Scenario
+from tests.faults.crash_points_notes import noted_too_early
+from tests.faults.crash_points_scenarios import (
+    HIGH,
+    SCENARIOS,
+    Scenario,
+    ended_without_a_mirror,
+    without_a_mirror,
+)
 from tests.faults.crash_points_table import WRITES, WRITES_IN_REDIS, points_of
 from tests.faults.crash_points_world import Clock, Scene
 from tests.valkey import Valkey
@@ -84,6 +91,8 @@ def killed_at(scene: Scene, name: str, point: str) -> tuple[Scenario, NewJob]:
     scene.perform(scenario.operation, job, point, scenario.weather, scenario.last)
     assert scene.killed == KILLED, f"the point was not reached; writes: {scene.writes}"
     assert scene.told == [], "a caller that was killed was told nothing"
+    has_mirror = scenario.prepare not in (without_a_mirror, ended_without_a_mirror)
+    assert noted_too_early(scene, job, has_mirror=has_mirror) == []
     return scenario, job
 
 
