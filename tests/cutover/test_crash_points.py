@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import psycopg
 import pytest
 
 from supaqueue.contract import NewJob
+from supaqueue.cutover.legacy.broker import Broker
+from supaqueue.cutover.legacy.index import Index
 from supaqueue.cutover.spool import Spool
 from supaqueue.devstack import Stack
 from supaqueue.job_id import bucket_of
@@ -27,6 +30,7 @@ from tests.faults.crash_points_scenarios import (
 )
 from tests.faults.crash_points_table import WRITES, WRITES_IN_REDIS, points_of
 from tests.faults.crash_points_world import Clock, Scene
+from tests.faults.crash_points_writes import BROKER_READS, BROKER_WRITES, INDEX_READS, INDEX_WRITES
 from tests.valkey import Valkey
 
 KILLED = -9
@@ -116,6 +120,13 @@ def check_nothing_is_parked(scene: Scene) -> None:
     assert scene.world.legacy.index.count().parked == 0
     if scene.ground.kind == "folder":
         assert list((scene.ground.root / "legacy" / "parked").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "known"), [(Index, INDEX_WRITES | INDEX_READS), (Broker, BROKER_WRITES | BROKER_READS)]
+)
+def test_of_every_method_is_known_whether_it_writes(protocol: type, known: frozenset[str]) -> None:
+    assert {name for name, one in vars(protocol).items() if isfunction(one) and name[0] != "_"} == known
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -37,9 +37,12 @@ INDEX_WRITES = frozenset(
         "endings_sent",
         "ran_unstamped",
         "forget",
+        "break_glass",
     ]
 )
+INDEX_READS = frozenset(("unpublished", "get", "list_by_time", "unsent_endings", "count"))
 BROKER_WRITES = frozenset(("publish", "park", "unpark", "withdraw"))
+BROKER_READS = frozenset(("waiting", "count", "problems", "check_alive", "close"))
 
 
 class Writes:
