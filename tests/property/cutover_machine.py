@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from supaqueue import job_id
 from supaqueue.contract import (
+    CancelJobs,
     ChangeFeatureFlag,
     ClaimedTask,
     ClaimJobTasks,
@@ -206,18 +207,24 @@ class CutoverMachine(RuleBasedStateMachine):
     def refresh(self, number: int) -> None:
         self.flags[number].refresh()
 
-    @rule(which=WHICH, number=st.integers(0, 1), abandon=st.booleans())
-    def call_off(self, which: int, number: int, abandon: bool) -> None:
+    @rule(
+        which=WHICH,
+        number=st.integers(0, 1),
+        how=st.sampled_from(["cancel", "abandon", "cancel without the router"]),
+    )
+    def call_off(self, which: int, number: int, how: str) -> None:
         if not self.asked:
             return
         asked = self.nth(self.asked, which)
-        if abandon:
-            [abandoned] = self.routers[number].abandon([asked.job.job_id])
-            is_off = abandoned.answer in ("abandoned", "cancelled")
-        else:
+        answer: str
+        if how == "abandon":
+            answer = self.routers[number].abandon([asked.job.job_id])[0].answer
+        elif how == "cancel":
             answer = self.routers[number].cancel(asked.job.job_id).answer
-            is_off = answer == "cancelled"
-            asked.may_be_cancelled = asked.may_be_cancelled or answer == "requested"
+        else:
+            answer = self.direct.send(CancelJobs((asked.job.job_id,)))[0].answer
+        is_off = answer in ("cancelled", "abandoned")
+        asked.may_be_cancelled = asked.may_be_cancelled or answer == "requested"
         if is_off and not asked.called_off:
             ended = self.ended_in(asked)
             asked.called_off = True
