@@ -226,6 +226,7 @@ def site() -> Iterator[Site]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_command_of_the_plan_in_its_order(site: Site) -> None:
     plan = [block for block in blocks() if block.section != BY_ENVIRONMENT]

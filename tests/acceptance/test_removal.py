@@ -65,6 +65,7 @@ def test_nothing_imports_what_is_gone(rest: Path) -> None:
     assert importing == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_checks_pass(rest: Path) -> None:
     installed = f"{sys.prefix}/installed"
@@ -80,6 +81,7 @@ def test_every_command_is_listed_and_helps(rest: Path) -> None:
         run(rest, sys.executable, "-m", "supaqueue", command, "--help")
 
 
+@pytest.mark.slow
 def test_tests_without_servers_pass(rest: Path) -> None:
     pytest_in(rest, *WITHOUT_SERVERS)
 

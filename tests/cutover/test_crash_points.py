@@ -153,7 +153,8 @@ def test_nothing_is_lost_or_run_twice(scene: Scene, name: str, point: str) -> No
         assert scene.runs(job) == []
 
 
-@pytest.mark.parametrize("how", ["ticket", pytest.param("id", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["ticket", "id"])
 @pytest.mark.parametrize(("name", "point"), OF_ENQUEUE)
 def test_a_repeat_of_the_caller_s_call_stores_it_once(scene: Scene, name: str, point: str, how: str) -> None:
     _, job = killed_at(scene, name, point)
@@ -178,7 +179,9 @@ def test_a_repeat_by_key_after_the_percent_was_raised(scene: Scene, point: str) 
     check_repeat(scene, job, "id")
 
 
-@pytest.mark.parametrize("is_repeated", [True, False], ids=["repeated", "given up"])
+@pytest.mark.parametrize(
+    "is_repeated", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["repeated", "given up"]
+)
 @pytest.mark.parametrize(("name", "point"), OF_UNDO)
 def test_an_undo_is_one_or_was_none(scene: Scene, name: str, point: str, is_repeated: bool) -> None:
     _, job = killed_at(scene, name, point)

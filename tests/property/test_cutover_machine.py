@@ -49,7 +49,7 @@ def run_sequences(stack: Stack, count: int) -> None:
 
 @pytest.mark.timeout(900)  # a failure takes minutes to shrink
 def test_any_interleaving(own_database: Stack) -> None:
-    run_sequences(own_database, 300)
+    run_sequences(own_database, 150)
 
 
 @pytest.mark.slow
