@@ -421,7 +421,8 @@ def hand_back(story: Story) -> Call[Any]:
     story.transport.send(story.finish(FinishedTask(started, "retry", after_seconds=0.0)))
     off = story.flag(is_enabled=False, rollout_percent=Decimal(0), hand_back="not_started")
     story.transport.send(off)
-    return HandBackJobs()
+    waits_for_its_time = story.transport.send(HandBackJobs())
+    return HandBackJobs(waits_for_its_time.next)
 
 
 def settle(story: Story) -> Call[Any]:
