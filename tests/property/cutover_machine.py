@@ -243,7 +243,7 @@ class CutoverMachine(RuleBasedStateMachine):
             return
         place = which % len(self.held)
         asked, task, _ = self.held[place]
-        self.starts(asked, "supabase")
+        self.starts(asked, "supabase", is_lost=self.is_lost(task))
         self.held[place] = (asked, task, True)
 
     @rule(which=WHICH, outcome=st.sampled_from(["done", "retry", "snooze", "died"]))
@@ -434,8 +434,13 @@ class CutoverMachine(RuleBasedStateMachine):
 
     # Helpers of the above.
 
-    def starts(self, asked: Asked, system: str) -> None:
-        assert not asked.called_off or asked.started_in, "started after it was called off"
+    def is_lost(self, task: ClaimedTask) -> bool:
+        """Whether the lease is another's by now: a worker that was frozen cannot know, and begins."""
+        query = "select lease_token, status from job_tasks where job_id = %s and task_number = 0"
+        return self.database.execute(query, [task.job_id]).fetchone() != (task.lease_token, "claimed")
+
+    def starts(self, asked: Asked, system: str, *, is_lost: bool = False) -> None:
+        assert not asked.called_off or asked.started_in or is_lost, "started after it was called off"
         asked.started_in.add(system)
         assert len(asked.started_in) == 1, "started in both systems"
 
