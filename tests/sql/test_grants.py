@@ -195,7 +195,10 @@ def test_the_service_key_makes_the_emergency_update_and_no_other(
         for role in ROLES.keys() - {"service_role"}:
             assert api(role, "PATCH", "/feature_flag", params=FLAG, json=off).status_code in REFUSED
     finally:
-        owner.execute("update feature_flag set is_enabled = true, rollout_percent = 100, updated_by = 'test'")
+        owner.execute(
+            "update feature_flag set is_enabled = true, rollout_percent = 100, updated_by = 'test'"
+            " where task_type is null"
+        )
 
 
 EMERGENCY = ["is_enabled", "rollout_percent", "updated_by", "reason"]
