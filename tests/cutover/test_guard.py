@@ -217,6 +217,7 @@ def test_a_run_hears_of_a_cancellation(index: SqliteIndex) -> None:
         index.request_cancel([stamp.job_id])
         until(lambda: run.cancelled, "the cancellation")
         run.on_stop(told.append)
+        until(lambda: len(told) == 2, "the renewing thread to tell it")
         assert (run.stop, told) == ("cancel", ["cancel", "cancel"])
         assert run.finish(Ending("cancelled")) == "recorded"
 
