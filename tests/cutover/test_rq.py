@@ -29,6 +29,10 @@ from tests.valkey import Valkey
 FUNCTIONS = {name: f"{JOBS}.{name}" for name in ("add", "by_name", "stubborn", "slow")}
 
 
+pytestmark = pytest.mark.slow
+"""A worker that an earlier test has killed may leave a process which takes the next test's job."""
+
+
 @pytest.fixture
 def client(valkey: Valkey) -> Iterator[redis.Redis]:
     """A client as applications make it."""
