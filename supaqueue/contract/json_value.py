@@ -20,6 +20,7 @@ MAX_DEPTH = 100
 MAX_DIGITS = 4300
 """What Python itself reads back by default; Postgres would hold 131,072 digits before the point."""
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _TOO_LARGE = 10**MAX_DIGITS
 _LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
@@ -80,7 +81,7 @@ def check_size(size: int, *, field: str, max_bytes: int) -> None:
 
 def encode(value: object) -> str:
     """Return `value` as compact JSON text, which no NaN, infinity or cycle can be."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _COMPACT.encode(value)
 
 
 def without_none(row: Mapping[str, Json]) -> dict[str, Json]:

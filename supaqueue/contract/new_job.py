@@ -173,6 +173,14 @@ class NewJob:
             raise InvalidInput(f"was placed with {self.owner} before", field="owner")
         object.__setattr__(self, "owner", owner)
 
+    def owned_by(self, owner: Literal["supabase", "legacy"]) -> Self:
+        """Return this job as that system's, whatever was decided before; this object stays as it is."""
+        owned = object.__new__(type(self))
+        for name in self.__slots__:
+            object.__setattr__(owned, name, getattr(self, name))
+        object.__setattr__(owned, "owner", owner)
+        return owned
+
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Return the job that `row` describes, as `row()` gave it."""

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
-SHORTEST_BUDGET_SECONDS = 0.05
+SHORTEST_BUDGET_SECONDS = 0.06
+WITHOUT_ANSWER_SECONDS = 0.01
+"""The part of a budget that is left for what is to be done when no answer came."""
 LONGEST_BUDGET_SECONDS = 0.5
 USUAL_TIMES = 3.0
 MISSES = 3
@@ -17,6 +19,8 @@ _WEIGHT = 0.1
 
 class Breaker:
     """Gives each try a budget of three times what answers usually take; none while it is open.
+
+    A budget is by how much the try may hold up the caller, with what is to be done if there is no answer.
 
     It opens at the third miss in a row. After a pause, which doubles with every further miss, one try is let
     through; its answer closes it. Safe to share between threads.
@@ -29,8 +33,13 @@ class Breaker:
         self._misses = 0
         self._closed_until_tried = float("-inf")
 
+    def answer_within(self) -> float | None:
+        """Return the seconds to wait for an answer, somewhat less than the budget; None: do not try."""
+        budget = self.budget()
+        return None if budget is None else budget - WITHOUT_ANSWER_SECONDS
+
     def budget(self) -> float | None:
-        """Return the seconds that a try may take; None: do not try."""
+        """Return the seconds that a try may cost; None: do not try."""
         with self._lock:
             if self._misses >= MISSES:
                 now = self._clock()

@@ -105,7 +105,7 @@ class Enqueuing:
         found = yield from self._mirror_within(tuple(one.job for one in mirrored))
         if found is None:
             records = [mirror_record(one.job) for one in mirrored]
-            yield from work(lambda: self._parts.spool.append(records))
+            yield from work(lambda: self._parts.spool.append(records, wait_for_disk=False))
             return
         for one, answer in zip(mirrored, found, strict=True):
             if answer.answer == "conflict" or answer.owner == "supabase" or answer.epoch > 0:
@@ -113,13 +113,13 @@ class Enqueuing:
 
     def _mirror_within(self, jobs: tuple[NewJob, ...]) -> Steps[tuple[EnqueueAnswer, ...] | None]:
         """Return Supabase's answers, or None if there were none within the budget."""
-        breaker, budget = self._parts.supabase, self._parts.supabase.budget()
-        if budget is None:
+        breaker, within = self._parts.supabase, self._parts.supabase.answer_within()
+        if within is None:
             self._parts.cutover_reports.mirror_failed("supabase", len(jobs), "BreakerOpen")
             return None
         began = time.monotonic()
         try:
-            found = yield from send(EnqueueJobs(jobs), budget)
+            found = yield from send(EnqueueJobs(jobs), within)
         except (CallError, TookTooLong) as error:
             breaker.missed()
             self._parts.cutover_reports.mirror_failed("supabase", len(jobs), type(error).__name__)
@@ -171,20 +171,18 @@ class Enqueuing:
 
     def _repin(self, placed: Sequence[Placed], answers: Answers) -> Steps[None]:
         """Give to legacy what Supabase refused for sure."""
-        for one in placed:
-            object.__setattr__(one.job, "owner", "legacy")
-        moved = [replace(one, copy="inert_row") for one in placed]
+        moved = [replace(one, job=one.job.owned_by("legacy"), copy="inert_row") for one in placed]
         yield from self._mirror(moved, answers)
         yield from self._to_legacy(moved, answers)
 
     def _park(self, jobs: list[NewJob]) -> Steps[None]:
         """Bring the copy to legacy, if that is quick; the row is due for the relay in any case."""
-        budget = self._parts.parking.budget() if jobs else None
-        if budget is None:
+        within = self._parts.parking.answer_within() if jobs else None
+        if within is None:
             return
         began = time.monotonic()
         try:
-            yield from work(lambda: self._parts.legacy.park(jobs), budget)
+            yield from work(lambda: self._parts.legacy.park(jobs), within)
         except (LegacyUnavailable, TookTooLong) as error:
             self._parts.parking.missed()
             self._parts.cutover_reports.mirror_failed("legacy", len(jobs), type(error).__name__)

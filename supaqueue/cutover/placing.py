@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 from supaqueue.contract import NewJob
@@ -89,8 +88,7 @@ class Placing:
             _refuse_legacy(given, owner)
         else:
             self._legacy.check(given)
-        job = copy.copy(given)
-        object.__setattr__(job, "owner", owner)  # the copy's: `given` remembers it only once it may count
+        job = given.owned_by(owner)  # `given` remembers it only once it may count
         settle = owner == "legacy" and presented is None and _is_repeat(given, known)
         return Placed(place, given, job, _copy(planned, owner), settle, has_left)
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
+import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +26,8 @@ from supaqueue.contract.json_value import encode
 
 RECORDS_PER_BATCH = 500
 BYTES_PER_BATCH = 4 * 1_048_576
+SYNC_SECONDS = 0.02
+"""How long what was written waits for more, before both are brought to the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,23 @@ def record_of(line: bytes) -> SpoolRecord | None:
 
 
 class OpenSegment:
-    """A segment that one process appends to. Not safe between threads, nor across a fork: see `Spool`."""
+    """A segment that one process appends to. Not safe between threads, nor across a fork: see `Spool`.
+
+    What is appended outlives the process at once; a crash of the machine after `sync`, or SYNC_SECONDS and
+    one wait for the disk after `sync_soon`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.process_id = os.getpid()
         self._path = path
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
+        self._syncing = ThreadPoolExecutor(1, "supaqueue-spool")
+        self._sync: Future[None] | None = None
+        self._sync_begun = threading.Event()
 
     def append(self, lines: bytes) -> bool:
-        """Write lines, and wait until they are on disk; False if a reader has taken the segment.
+        """Write lines; False if a reader has taken the segment.
 
         Raises:
             OSError: they are not in it, unless the disk fails altogether; then use another segment.
@@ -73,12 +85,36 @@ class OpenSegment:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return True
 
+    def sync(self) -> None:
+        """Wait until all of it is on disk.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        os.fsync(self._descriptor)
+
+    def sync_soon(self) -> None:
+        """Let a thread do that, once for all that is appended meanwhile.
+
+        Raises:
+            OSError: the disk failed when it last did: what was appended until then may not be on it.
+        """
+        if self._sync is not None:
+            if not self._sync_begun.is_set():
+                return
+            if self._sync.done():
+                self._sync.result()
+        self._sync_begun = threading.Event()
+        self._sync = self._syncing.submit(self._sync_later, self._sync_begun)
+
     def size(self) -> int:
         """Return how many bytes are in it."""
         return os.fstat(self._descriptor).st_size
 
     def close(self) -> None:
         """Give it to the readers."""
+        if self.process_id == os.getpid():  # the thread is not a forked child's
+            self._syncing.shutdown(wait=True)
         os.close(self._descriptor)
 
     def _write(self, lines: bytes) -> None:
@@ -87,10 +123,14 @@ class OpenSegment:
             unwritten = memoryview(lines)
             while unwritten:
                 unwritten = unwritten[os.write(self._descriptor, unwritten) :]
-            os.fsync(self._descriptor)
         except OSError:
             os.ftruncate(self._descriptor, before)
             raise
+
+    def _sync_later(self, begun: threading.Event) -> None:
+        time.sleep(SYNC_SECONDS)
+        begun.set()
+        self.sync()
 
 
 class Segment:

@@ -31,6 +31,8 @@ MAX_BYTES = "SUPAQUEUE_SPOOL_MAX_BYTES"
 DEFAULT_FOLDER = Path(".supaqueue/spool")
 DEFAULT_MAX_BYTES = 256 * 1_048_576
 SEGMENT_BYTES = 4 * 1_048_576
+PROCESSES_BETWEEN_LOOKS = 16
+"""What is free is looked up again once this process has used its part of it, for so many processes."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CHUNK = 1_048_576
@@ -51,7 +53,8 @@ class Spool:
 
     Args:
         folder: made if it is not there; not on a network's file system, whose locks cannot be relied on.
-        max_bytes: the most that may wait; several processes may each exceed it by one append.
+        max_bytes: the most that may wait; several processes may each exceed it by one append, more than 16
+            by as much again.
         segment_bytes: a file that has reached this size is followed by another one.
         now: the time in seconds, for ages.
 
@@ -75,6 +78,7 @@ class Spool:
         self._now = now
         self._lock = threading.Lock()
         self._open: OpenSegment | None = None
+        self._room = 0
         self._counted: dict[tuple[str, int], int] = {}
         self._prepare()
 
@@ -92,11 +96,17 @@ class Spool:
             raise ConfigurationError(f"{MAX_BYTES} must be a whole number from 1")
         return cls(Path(found.get(FOLDER, DEFAULT_FOLDER)), int(size))
 
-    def append(self, contents: Sequence[Json]) -> None:
-        """Store records; they are on disk when this returns. An error is not always the proof that none is.
+    def append(self, contents: Sequence[Json], *, wait_for_disk: bool = True) -> None:
+        """Store records. An error is not always the proof that none is.
+
+        Args:
+            contents: the records.
+            wait_for_disk: return once they are on disk. If not, they outlive this process, and 20 ms later
+                (and one wait for the disk) a crash of the machine too.
 
         Raises:
-            SpoolError: the disk is full or read-only, or the spool at its bound.
+            SpoolError: the disk is full or read-only, or the spool at its bound; or the disk failed under
+                earlier records.
         """
         at = self._now()
         lines = b"".join(line_of(SpoolRecord(at, content)) for content in contents)
@@ -104,7 +114,7 @@ class Spool:
             return
         with self._lock, self._failing():
             self._check_bound(len(lines))
-            self._append(lines)
+            self._append(lines, wait_for_disk=wait_for_disk)
 
     def claim(self) -> Segment | None:
         """Return the oldest segment that nobody holds, held by the caller, or None if there is none.
@@ -168,10 +178,11 @@ class Spool:
         with self._failing():
             yield from segment.batches(records)
 
-    def _append(self, lines: bytes) -> None:
+    def _append(self, lines: bytes, *, wait_for_disk: bool) -> None:
         try:
-            while not self._current().append(lines):
+            while not (segment := self._current()).append(lines):
                 self._drop()
+            segment.sync() if wait_for_disk else segment.sync_soon()
         except OSError:
             self._drop()  # what is half written there stays its last line
             raise
@@ -201,7 +212,15 @@ class Spool:
             probe.unlink()
 
     def _check_bound(self, more: int) -> None:
-        if sum(self._sizes().values()) + more > self.max_bytes:
+        """Look at what waits, unless the last look found that there is room for this by far."""
+        if more > self._room:
+            free = self.max_bytes - sum(self._sizes().values())
+            self._room = free // PROCESSES_BETWEEN_LOOKS
+            self._refuse_above(free, more)
+        self._room -= more
+
+    def _refuse_above(self, free: int, more: int) -> None:
+        if more > free:
             raise SpoolError(
                 f"the spool {self.folder} may hold {self.max_bytes:,} bytes ({MAX_BYTES}), and is full: start"
                 " `supaqueue rollout relay`, see why Supabase takes nothing, or raise the bound"

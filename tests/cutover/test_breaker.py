@@ -10,6 +10,7 @@ from supaqueue.cutover.breaker import (
     LONGEST_PAUSE_SECONDS,
     MISSES,
     SHORTEST_BUDGET_SECONDS,
+    WITHOUT_ANSWER_SECONDS,
     Breaker,
 )
 
@@ -41,6 +42,13 @@ def test_the_budget_follows_what_answers_take_within_bounds(breaker: Breaker) ->
     for _ in range(100):
         breaker.answered(10)
     assert breaker.budget() == LONGEST_BUDGET_SECONDS
+
+
+def test_part_of_the_budget_is_left_for_what_follows_a_miss(breaker: Breaker) -> None:
+    assert breaker.answer_within() == SHORTEST_BUDGET_SECONDS - WITHOUT_ANSWER_SECONDS
+    for _ in range(MISSES):
+        breaker.missed()
+    assert breaker.answer_within() is None
 
 
 def test_misses_in_a_row_open_it_and_an_answer_starts_the_count_anew(breaker: Breaker) -> None:

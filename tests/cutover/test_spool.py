@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,31 @@ def files(spool: Spool) -> list[Path]:
     return sorted((spool.folder / "segments").iterdir())
 
 
-def appender(folder: Path, name: str, padding: int = 50, **options: Any) -> subprocess.Popen[str]:
+def appender(
+    folder: Path, name: str, padding: int = 50, sync: str = "", **options: Any
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.cutover.spooling", str(folder), name, str(padding)],
+        [sys.executable, "-m", "tests.cutover.spooling", str(folder), name, str(padding), sync],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         **options,
     )
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.005)
+
+
+def append_until_told(spool: Spool) -> None:
+    """Append what does not wait for the disk, until there is an error."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        spool.append(["x" * 20], wait_for_disk=False)
 
 
 def kill_after(process: subprocess.Popen[str], lines: int) -> int:
@@ -227,6 +244,63 @@ def test_the_bound_is_kept_and_named_and_room_returns(tmp_path: Path) -> None:
     spool.append(["x" * 50])
 
 
+def test_the_bound_is_kept_by_many_records_of_a_process(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, max_bytes=100_000)
+    with pytest.raises(SpoolError, match=MAX_BYTES):
+        append_until_told(spool)
+    spool.close()
+    assert 99_800 < spool.count().bytes <= 100_000
+
+
+def test_what_comes_during_one_wait_for_the_disk_shares_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is on disk by the wait that had begun before it was written."""
+    synced: list[int] = []
+    may_sync = threading.Event()
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        assert may_sync.wait(60)
+
+    spool = Spool(tmp_path)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr("supaqueue.cutover.spool.sync_folder", lambda folder: None)
+    for number in range(3):
+        spool.append([number], wait_for_disk=False)
+    until(lambda: len(synced) == 1, "the first wait")
+    for number in range(3, 6):
+        spool.append([number], wait_for_disk=False)
+    may_sync.set()
+    spool.close()
+    [path] = files(spool)
+    assert len(synced) == 2
+    assert synced[1] == path.stat().st_size
+
+
+def test_a_disk_that_fails_later_is_told_with_the_next_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def fsync(descriptor: int) -> None:
+        failed.set()
+        raise OSError(errno.EIO, "no disk")
+
+    spool = Spool(tmp_path)
+    spool.append([1])
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fsync)
+        spool.append([2], wait_for_disk=False)
+        assert failed.wait(60)
+        with pytest.raises(SpoolError, match="cannot be written"):
+            append_until_told(spool)
+    spool.append(["after"], wait_for_disk=False)
+    spool.close()
+    assert contents(spool)[:2] == [1, 2]
+    assert contents(spool) == []
+
+
 def test_counts_and_the_age_of_the_oldest(tmp_path: Path) -> None:
     now = [1000.0]
     spool = Spool(tmp_path, segment_bytes=1, now=lambda: now[0])
@@ -254,12 +328,13 @@ def test_threads_share_a_spool(tmp_path: Path) -> None:
     assert sorted(contents(spool)) == list(range(200))
 
 
-def test_a_forked_child_appends_to_a_segment_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wait_for_disk", [True, False])
+def test_a_forked_child_appends_to_a_segment_of_its_own(tmp_path: Path, wait_for_disk: bool) -> None:
     spool = Spool(tmp_path)
-    spool.append(["parent"])
+    spool.append(["parent"], wait_for_disk=wait_for_disk)
     child = os.fork()
     if child == 0:
-        spool.append(["child"])
+        spool.append(["child"], wait_for_disk=wait_for_disk)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     spool.append(["parent again"])
@@ -267,8 +342,9 @@ def test_a_forked_child_appends_to_a_segment_of_its_own(tmp_path: Path) -> None:
     assert sorted(contents(spool)) == ["child", "parent", "parent again"]
 
 
-def test_what_was_stored_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
-    processes = {name: appender(tmp_path, name) for name in "abc"}
+@pytest.mark.parametrize("sync", ["", "soon"])
+def test_what_was_stored_before_a_kill_is_there_after_it(tmp_path: Path, sync: str) -> None:
+    processes = {name: appender(tmp_path, name, sync=sync) for name in "abc"}
     stored = {name: kill_after(process, 60) for name, process in processes.items()}
     found = contents(Spool(tmp_path))
     for name, count in stored.items():
