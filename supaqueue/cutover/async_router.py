@@ -24,7 +24,7 @@ from supaqueue.cutover.parts import Parts, carrying, rollout_of, router_settings
 from supaqueue.cutover.reporting import CutoverReports
 from supaqueue.cutover.rollout import Rollout
 from supaqueue.cutover.spool import Spool
-from supaqueue.cutover.steps import Send, Step, Steps, TookTooLong
+from supaqueue.cutover.step_runner import AsyncStepRunner
 from supaqueue.cutover.switches import Switches
 from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import check_job_id
@@ -88,16 +88,16 @@ class AsyncDualWriteQueue:
             assert settings is not None
             self._flags_transport = RestTransport(settings, budget_seconds)
             rollout = rollout_of(settings, self._flags_transport, spool)
-        self._transport = transport
         self._queue = AsyncQueue(settings, transport=transport, telemetry=telemetry, registry=registry)
-        self._reports = Reports(telemetry)
+        reports = Reports(telemetry)
+        self._steps = AsyncStepRunner(transport, reports)
         self._checks = Checks(settings.max_json_bytes if settings else MAX_JSON_BYTES, registry)
         parts = Parts(
             legacy=legacy,
             switches=switches or Switches.load(),
             rollout=rollout,
             spool=spool,
-            reports=self._reports,
+            reports=reports,
             cutover_reports=CutoverReports(telemetry),
             repin_refused=repin_refused,
         )
@@ -146,7 +146,7 @@ class AsyncDualWriteQueue:
             tenant=tenant,
         )
         self._checks.check(job)
-        answers = await self._run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))
+        answers = await self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))
         return calls.accepted(answers[0])
 
     async def enqueue_many(self, jobs: Iterable[NewJob | Mapping[str, Any]]) -> Answers:
@@ -162,14 +162,15 @@ class AsyncDualWriteQueue:
         answered: Answers = []
         for call in batches.enqueue_calls(checked):
             with carrying(answered):
-                answered += await self._run(self._enqueuing.enqueue(call.jobs, ours))
+                answered += await self._steps.run(self._enqueuing.enqueue(call.jobs, ours))
         return answered
 
     async def get(
         self, job_id: str, *, with_payload: bool = False, with_attempts: bool = False
     ) -> Job | None:
         """Return a job, or None if there is no such job."""
-        return (await self._run(self._finding.read([check_job_id(job_id)], with_payload, with_attempts)))[0]
+        jobs = await self.get_many([job_id], with_payload=with_payload, with_attempts=with_attempts)
+        return jobs[0]
 
     async def get_many(
         self, job_ids: Iterable[str], *, with_payload: bool = False, with_attempts: bool = False
@@ -177,7 +178,7 @@ class AsyncDualWriteQueue:
         """Return a job for each id, in order, None where there is no such job."""
         found: Jobs = []
         for part in batches.parts(batches.checked_ids(job_ids), batches.JOBS_PER_READ):
-            found += await self._run(self._finding.read(part, with_payload, with_attempts))
+            found += await self._steps.run(self._finding.read(part, with_payload, with_attempts))
         return found
 
     def list(
@@ -240,20 +241,20 @@ class AsyncDualWriteQueue:
 
     async def cancel(self, job_id: str) -> CancelAnswer:
         """Cancel a job: a waiting one at once, a running one with its worker's next heartbeat."""
-        return (await self._run(self._finding.cancel([check_job_id(job_id)])))[0]
+        return (await self._steps.run(self._finding.cancel([check_job_id(job_id)])))[0]
 
     async def cancel_many(self, job_ids: Iterable[str]) -> CancelAnswers:
         """Cancel many jobs, and answer each in order."""
         answered: CancelAnswers = []
         for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
-            answered += await self._run(self._finding.cancel(part))
+            answered += await self._steps.run(self._finding.cancel(part))
         return answered
 
     async def abandon(self, job_ids: Iterable[str]) -> AbandonAnswers:
         """Take back enqueues, also those whose answer was lost: what has not come by now can come no more."""
         answered: AbandonAnswers = []
         for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
-            answered += await self._run(self._finding.abandon(part))
+            answered += await self._steps.run(self._finding.abandon(part))
         return answered
 
     async def pause(
@@ -306,37 +307,3 @@ class AsyncDualWriteQueue:
         self._legacy.close()
         if self._flags_transport is not None:
             self._flags_transport.close()
-
-    async def _run(self, steps: Steps[Result]) -> Result:
-        """Walk through steps to their end."""
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    done = await self._do(step)
-                except BaseException as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(done)
-        except StopIteration as ended:
-            result: Result = ended.value
-            return result
-
-    async def _do(self, step: Step) -> Any:
-        if step.within is not None:
-            return await self._do_within(step, step.within)
-        if isinstance(step, Send):
-            with self._reports.watch(step.call):
-                return await self._transport.send(step.call)
-        return await asyncio.to_thread(step.function)
-
-    async def _do_within(self, step: Step, seconds: float) -> Any:
-        try:
-            async with asyncio.timeout(seconds) as budget:
-                if isinstance(step, Send):
-                    return await self._transport.send(step.call)
-                return await asyncio.to_thread(step.function)
-        except TimeoutError:
-            if not budget.expired():
-                raise  # the step's own
-            raise TookTooLong from None

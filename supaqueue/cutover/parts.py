@@ -21,9 +21,6 @@ from supaqueue.errors import CallError
 from supaqueue.settings import Overrides, Settings
 from supaqueue.transport import Transport
 
-WITHIN_THREADS = 8
-"""Steps with a budget that may be under way at once; a system that is silent holds them for a while."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -21,11 +20,11 @@ from supaqueue.contract import NewJob, Stats
 from supaqueue.cutover.enqueuing import Enqueuing
 from supaqueue.cutover.finding import Finding
 from supaqueue.cutover.legacy.queue import LegacyQueue
-from supaqueue.cutover.parts import WITHIN_THREADS, Parts, carrying, rollout_of, router_settings
+from supaqueue.cutover.parts import Parts, carrying, rollout_of, router_settings
 from supaqueue.cutover.reporting import CutoverReports
 from supaqueue.cutover.rollout import Rollout
 from supaqueue.cutover.spool import Spool
-from supaqueue.cutover.steps import Send, Step, Steps, TookTooLong
+from supaqueue.cutover.step_runner import StepRunner
 from supaqueue.cutover.switches import Switches
 from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import check_job_id
@@ -86,22 +85,21 @@ class DualWriteQueue:
         if rollout is None:
             assert settings is not None
             rollout = rollout_of(settings, transport, spool)
-        self._transport = transport
         self._queue = Queue(settings, transport=transport, telemetry=telemetry, registry=registry)
-        self._reports = Reports(telemetry)
+        reports = Reports(telemetry)
+        self._steps = StepRunner(transport, reports)
         self._checks = Checks(settings.max_json_bytes if settings else MAX_JSON_BYTES, registry)
         parts = Parts(
             legacy=legacy,
             switches=switches or Switches.load(),
             rollout=rollout,
             spool=spool,
-            reports=self._reports,
+            reports=reports,
             cutover_reports=CutoverReports(telemetry),
             repin_refused=repin_refused,
         )
         self._legacy, self._spool = legacy, spool
         self._enqueuing, self._finding = Enqueuing(parts), Finding(parts)
-        self._pool = ThreadPoolExecutor(WITHIN_THREADS, "supaqueue-copies")
         self.dead_letters = self._queue.dead_letters
 
     def enqueue(
@@ -145,7 +143,7 @@ class DualWriteQueue:
             tenant=tenant,
         )
         self._checks.check(job)
-        answers = self._run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))
+        answers = self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))
         return calls.accepted(answers[0])
 
     def enqueue_many(self, jobs: Iterable[NewJob | Mapping[str, Any]]) -> Answers:
@@ -161,12 +159,12 @@ class DualWriteQueue:
         answered: Answers = []
         for call in batches.enqueue_calls(checked):
             with carrying(answered):
-                answered += self._run(self._enqueuing.enqueue(call.jobs, ours))
+                answered += self._steps.run(self._enqueuing.enqueue(call.jobs, ours))
         return answered
 
     def get(self, job_id: str, *, with_payload: bool = False, with_attempts: bool = False) -> Job | None:
         """Return a job, or None if there is no such job."""
-        return self._run(self._finding.read([check_job_id(job_id)], with_payload, with_attempts))[0]
+        return self.get_many([job_id], with_payload=with_payload, with_attempts=with_attempts)[0]
 
     def get_many(
         self, job_ids: Iterable[str], *, with_payload: bool = False, with_attempts: bool = False
@@ -174,7 +172,7 @@ class DualWriteQueue:
         """Return a job for each id, in order, None where there is no such job."""
         found: Jobs = []
         for part in batches.parts(batches.checked_ids(job_ids), batches.JOBS_PER_READ):
-            found += self._run(self._finding.read(part, with_payload, with_attempts))
+            found += self._steps.run(self._finding.read(part, with_payload, with_attempts))
         return found
 
     def list(
@@ -229,20 +227,20 @@ class DualWriteQueue:
 
     def cancel(self, job_id: str) -> CancelAnswer:
         """Cancel a job: a waiting one at once, a running one with its worker's next heartbeat."""
-        return self._run(self._finding.cancel([check_job_id(job_id)]))[0]
+        return self._steps.run(self._finding.cancel([check_job_id(job_id)]))[0]
 
     def cancel_many(self, job_ids: Iterable[str]) -> CancelAnswers:
         """Cancel many jobs, and answer each in order."""
         answered: CancelAnswers = []
         for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
-            answered += self._run(self._finding.cancel(part))
+            answered += self._steps.run(self._finding.cancel(part))
         return answered
 
     def abandon(self, job_ids: Iterable[str]) -> AbandonAnswers:
         """Take back enqueues, also those whose answer was lost: what has not come by now can come no more."""
         answered: AbandonAnswers = []
         for part in batches.parts(batches.checked_ids(job_ids), batches.ROWS_PER_CALL):
-            answered += self._run(self._finding.abandon(part))
+            answered += self._steps.run(self._finding.abandon(part))
         return answered
 
     def pause(
@@ -278,7 +276,7 @@ class DualWriteQueue:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._steps.close()
         self._spool.close()
         self._legacy.close()
         if self._owned is not None:
@@ -291,40 +289,3 @@ class DualWriteQueue:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _run(self, steps: Steps[Result]) -> Result:
-        """Walk through steps to their end."""
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    done = self._do(step)
-                except BaseException as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(done)
-        except StopIteration as ended:
-            result: Result = ended.value
-            return result
-
-    def _do(self, step: Step) -> Any:
-        if step.within is not None:
-            return self._do_within(step, step.within)
-        if isinstance(step, Send):
-            with self._reports.watch(step.call):
-                return self._transport.send(step.call)
-        return step.function()
-
-    def _do_within(self, step: Step, seconds: float) -> Any:
-        future: Future[Any] = (
-            self._pool.submit(self._transport.send, step.call)
-            if isinstance(step, Send)
-            else self._pool.submit(step.function)
-        )
-        try:
-            return future.result(seconds)
-        except TimeoutError:
-            if future.done():
-                raise  # the step's own
-            future.cancel()
-            raise TookTooLong from None
