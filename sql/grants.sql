@@ -37,7 +37,7 @@ begin
             and c.relname in ('jobs', 'job_tasks', 'job_task_attempts', 'job_claims', 'job_workers', 'job_task_position',
                 'job_task_types', 'job_queues', 'job_changes', 'job_prunings', 'job_archives', 'job_schedules', 'job_settings',
                 'job_schedule_version', 'feature_flag', 'feature_flag_changes', 'feature_flag_version', 'job_hand_backs',
-                'job_leases', 'supaqueue_migrations')
+                'job_hand_back_places', 'job_leases', 'supaqueue_migrations')
     loop
         execute format('revoke all on %s %s from %s',
             case relation.relkind when 'S' then 'sequence' else 'table' end, relation.name, api_roles);

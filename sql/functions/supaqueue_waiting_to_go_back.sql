@@ -1,44 +1,50 @@
--- The next `want` waiting tasks from a place on, those that wait for their time first, then those that are ready; of them the jobs
--- whose type goes back to legacy. `next` is the place behind them, null at the end. In this order nothing slips through: what comes
--- due in between gets a position behind all others, and what is ready becomes due again only through supaqueue_hand_back.
-create or replace function supaqueue_waiting_to_go_back(place jsonb, want integer, out job_ids uuid[], out next jsonb)
+-- The next `want` waiting tasks behind a place, as far as `upto` if that is one: how many they are, where the last one is, and of them
+-- the jobs whose type goes back to legacy. Of the four branches one runs, by the look and its bound.
+create or replace function supaqueue_waiting_to_go_back(
+    place job_hand_back_places, upto job_hand_back_places, want integer,
+    out job_ids uuid[], out number integer, out reached job_hand_back_places
+)
 language plpgsql stable
 set search_path from current
 as $$
 declare
-    from_queue constant text := coalesce(place ->> 'queue', '');
-    from_position constant bigint := coalesce((place ->> 'position')::bigint, 0);
-    from_time constant timestamptz := coalesce((place ->> 'run_at')::timestamptz, '-infinity');
-    from_id constant uuid := coalesce((place ->> 'job_id')::uuid, '00000000-0000-0000-0000-000000000000');
     seen record;
 begin
-    if (place -> 'ready')::boolean then
-        select array_agg(t.job_id) filter (where t.goes_back) as job_ids, count(*) as number,
-            jsonb_build_object('ready', true, 'queue', (array_agg(t.queue order by t.n desc))[1],
-                'position', (array_agg(t.position order by t.n desc))[1]) as last
-        into seen
+    select array_agg(w.job_id) filter (where w.purpose = 'run' and supaqueue_goes_back(w.task_type) <> 'none') as job_ids,
+        count(*) as number,
+        (array_agg(row(place.look, w.queue, w.moment, w.position, w.key, null)::job_hand_back_places order by w.n desc))[1] as last
+    into seen
+    from (
+        select u.*, row_number() over (order by u.queue, u.moment, u.position, u.key) as n
         from (
-            select b.job_id, b.queue, b.position, row_number() over (order by b.queue, b.position) as n,
-                b.purpose = 'run' and supaqueue_goes_back(b.task_type) <> 'none' as goes_back
+            (select b.job_id, b.task_type, b.purpose, b.queue, b.run_at as moment, 0::bigint as position, b.job_id as key
             from job_tasks b
-            where b.status = 'pending' and b.position is not null and (b.queue, b.position) > (from_queue, from_position)
-            order by b.queue, b.position limit want
-        ) as t;
-        next := case when seen.number = want then seen.last end;
-    else
-        select array_agg(t.job_id) filter (where t.goes_back) as job_ids, count(*) as number,
-            jsonb_build_object('ready', false, 'queue', (array_agg(t.queue order by t.n desc))[1],
-                'run_at', (array_agg(t.run_at order by t.n desc))[1], 'job_id', (array_agg(t.job_id order by t.n desc))[1]) as last
-        into seen
-        from (
-            select b.job_id, b.queue, b.run_at, row_number() over (order by b.queue, b.run_at, b.job_id) as n,
-                b.purpose = 'run' and supaqueue_goes_back(b.task_type) <> 'none' as goes_back
+            where place.look = 'due' and upto.look is null and b.status = 'pending' and b.position is null
+                and (b.queue, b.run_at, b.job_id) > (place.queue, place.moment, place.job_id)
+            order by b.queue, b.run_at, b.job_id limit want)
+            union all
+            (select b.job_id, b.task_type, b.purpose, b.queue, b.run_at, 0, b.job_id
             from job_tasks b
-            where b.status = 'pending' and b.position is null
-                and (b.queue, b.run_at, b.job_id) > (from_queue, from_time, from_id)
-            order by b.queue, b.run_at, b.job_id limit want
-        ) as t;
-        next := case when seen.number = want then seen.last else '{"ready": true}' end;
-    end if;
+            where place.look = 'due' and upto.look is not null and b.status = 'pending' and b.position is null
+                and (b.queue, b.run_at, b.job_id) > (place.queue, place.moment, place.job_id)
+                and (b.queue, b.run_at, b.job_id) <= (upto.queue, upto.moment, upto.job_id)
+            order by b.queue, b.run_at, b.job_id limit want)
+            union all
+            (select b.job_id, b.task_type, b.purpose, b.queue, place.moment, b.position, place.job_id
+            from job_tasks b
+            where place.look = 'ready' and upto.look is null and b.status = 'pending' and b.position is not null
+                and (b.queue, b.position) > (place.queue, place.position)
+            order by b.queue, b.position limit want)
+            union all
+            (select b.job_id, b.task_type, b.purpose, b.queue, place.moment, b.position, place.job_id
+            from job_tasks b
+            where place.look = 'ready' and upto.look is not null and b.status = 'pending' and b.position is not null
+                and (b.queue, b.position) > (place.queue, place.position)
+                and (b.queue, b.position) <= (upto.queue, upto.position)
+            order by b.queue, b.position limit want)
+        ) as u
+    ) as w;
     job_ids := seen.job_ids;
+    number := seen.number;
+    reached := seen.last;
 end $$;

@@ -93,6 +93,19 @@ comment on table job_hand_backs is 'supaqueue: since when jobs go back to legacy
 comment on column job_hand_backs.change_id is 'the last change of any flag when jobs were last sent back';
 comment on column job_hand_backs.horizon is 'only transactions numbered below it may have read a flag as it was before that change';
 
+create table job_hand_back_places (
+    look       text not null check (look in ('due', 'ready', 'release_due')),
+    queue      text not null default '',
+    moment     timestamptz not null default '-infinity',
+    position   bigint not null default 0,
+    job_id     uuid not null default '00000000-0000-0000-0000-000000000000',
+    stored_at  timestamptz not null default clock_timestamp(),
+    primary key (look, queue, moment, position, job_id)
+);
+
+comment on table job_hand_back_places is 'supaqueue: places along the indexes that a hand-back walks, with a few thousand entries of its own between two';
+comment on column job_hand_back_places.moment is 'due: run_at; release_due: created_at';
+
 create table job_leases (
     lease_name  text primary key,
     holder      text not null,
@@ -106,5 +119,6 @@ values ('supabase_queue', 'complete', true, 100, 0, 'migration');
 
 alter table feature_flag enable row level security;
 alter table job_hand_backs enable row level security;
+alter table job_hand_back_places enable row level security;
 alter table job_leases enable row level security;
 alter table feature_flag_changes enable row level security;

@@ -37,13 +37,14 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Scan:
-    """One access to a table: `rows` are those that it read, also if a filter then dropped them."""
+    """One access to a table: `rows` are those that it read, also if a filter then dropped them; and its blocks."""
 
     node: str
     table: str
     index: str | None
     condition: str | None
     rows: float
+    blocks: int
 
     @property
     def reads_all(self) -> bool:
@@ -83,6 +84,7 @@ def scans(plans: list[dict[str, Any]]) -> list[Scan]:
             node.get("Index Name"),
             node.get("Index Cond"),
             (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"],
+            node["Shared Hit Blocks"] + node["Shared Read Blocks"],
         )
         for plan in plans
         for node in _nodes(plan["Plan"])

@@ -177,7 +177,7 @@ def test_a_drain_takes_what_is_held_and_nothing_else(calls: Calls, worker: Worke
     go_back(calls)
     assert worker.claim_all() == []
     hand_back(calls, None, 1)
-    hand_back(calls, {"ready": True, "found": 0, "xmin": "1"}, 1)
+    hand_back(calls, {"look": "ready", "found": 0, "xmin": "1"}, 1)
     assert job_row(calls, started)["held"] is True
     set_flag(calls.connection, drain=True)
     assert [task["job_id"] for task in worker.claim_all()] == [started]
@@ -192,7 +192,7 @@ def test_a_drain_holds_up_nothing_that_goes_back(
     worker.finish(endings(worker.claim(), "snooze"))
     waiting = calls.enqueue_new(queue_name, 20)
     go_back(calls, drain=True)
-    hand_back(calls, {"ready": True, "found": 0, "xmin": "1"}, 1)
+    hand_back(calls, {"look": "ready", "found": 0, "xmin": "1"}, 1)
     with open_transaction(worker.connection):
         assert [task["job_id"] for task in worker.claim(5)] == [started]
         moved, last = hand_back_pass(calls)

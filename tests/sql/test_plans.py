@@ -34,8 +34,10 @@ ROWS = 50
 LONG = 3600
 """Seconds of each lease: on a slow machine none runs out that was not meant to."""
 
-LAST = {"ready": True, "found": 0, "xmin": "9" * 18, "queue": "zzz", "position": 0}
+LAST = {"look": "ready", "found": 0, "xmin": "9" * 18, "queue": "zzz", "position": 0}
 """Where a pass of a hand-back ends, which began long after every transaction that is open."""
+
+TO_RELEASE = LAST | {"look": "release_due"}
 
 WARM_UP = 7
 """Calls before one is looked at: from the sixth on, a session may keep one plan for all arguments."""
@@ -121,6 +123,7 @@ class Session:
             "settle mirrors": lambda: settle(calls, "due", *((job_id, 0) for job_id in copied)),
             "hand back": lambda: hand_back(calls, None, ROWS),
             "end of a hand-back": lambda: hand_back(calls, LAST, ROWS),
+            "what is to be released": lambda: hand_back(calls, TO_RELEASE, ROWS),
             "start legacy": lambda: start_legacy(calls, *((job_id, 1) for job_id in released)),
             "record outcomes": lambda: [record(calls, job["job_id"], 0) for job in legacy[:5]],
             "take over": lambda: take_over(calls, *taken),

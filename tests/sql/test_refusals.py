@@ -143,7 +143,7 @@ def flag_with(**changes: Any) -> dict[str, Any]:
 
 
 def place(**changes: Any) -> dict[str, Any]:
-    return HAND_BACK | {"after": {"ready": True, "found": 0, "xmin": "7"} | changes}
+    return HAND_BACK | {"after": {"look": "ready", "found": 0, "xmin": "7"} | changes}
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
@@ -362,12 +362,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("hand_back_jobs_v1", HAND_BACK | {"want": 5001}, "SQ003", "want"),
     ("hand_back_jobs_v1", HAND_BACK | {"want": None}, "SQ003", "want"),
     ("hand_back_jobs_v1", HAND_BACK | {"after": [SECRET]}, "SQ003", "after"),
-    ("hand_back_jobs_v1", HAND_BACK | {"after": {"ready": True}}, "SQ003", "after"),
-    ("hand_back_jobs_v1", place(ready=SECRET), "SQ003", "after"),
+    ("hand_back_jobs_v1", HAND_BACK | {"after": {"look": "ready"}}, "SQ003", "after"),
+    ("hand_back_jobs_v1", place(look=SECRET), "SQ003", "after"),
     ("hand_back_jobs_v1", place(found=-1), "SQ003", "after"),
     ("hand_back_jobs_v1", place(xmin=SECRET), "SQ003", "after"),
     ("hand_back_jobs_v1", place(position=SECRET), "SQ003", "after"),
-    ("hand_back_jobs_v1", place(run_at=SECRET), "SQ003", "after"),
+    ("hand_back_jobs_v1", place(moment=SECRET), "SQ003", "after"),
     ("hand_back_jobs_v1", place(job_id=SECRET), "SQ003", "after"),
     ("list_mirrors_v1", MIRRORS | {"mirror_state": None}, "SQ003", "mirror_state"),
     ("list_mirrors_v1", MIRRORS | {"mirror_state": SECRET}, "SQ003", "mirror_state"),
@@ -422,6 +422,7 @@ def everything(calls: Calls) -> list[Any]:
         "job_schedules",
         "feature_flag_changes",
         "job_hand_backs",
+        "job_hand_back_places",
         "job_leases",
     )
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]

@@ -100,7 +100,7 @@ EXAMPLES: tuple[Call[Any], ...] = (
         {"rollout_percent": Decimal("0.07"), "legacy_tenants": ("acme",)}, "ada", "t", 7, "why", "report"
     ),
     ListFlagChanges(before_id=7),
-    HandBackJobs({"ready": False, "found": 0, "xmin": "7"}, 100),
+    HandBackJobs({"look": "due", "found": 0, "xmin": "7"}, 100),
     CountMirrors(),
     ListMirrors("release_due"),
     SettleMirrors((Mirror(REF.job_id, "legacy", 1, "release_due", NewJob("t", job_id=REF.job_id), None),)),

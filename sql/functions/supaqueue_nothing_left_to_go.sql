@@ -1,5 +1,6 @@
--- Whether a pass that found nothing was the last one; it began with this oldest running transaction.
-create or replace function supaqueue_hand_back_is_over(pass_xmin xid8) returns boolean
+-- Whether a pass that found nothing waiting, and that began with this oldest running transaction, proves that nothing of the types
+-- that go back comes to wait any more: whoever may have known the flag as it was had ended, and nothing of theirs is leased.
+create or replace function supaqueue_nothing_left_to_go(pass_xmin xid8) returns boolean
 language sql stable
 set search_path from current
 as $$
@@ -11,5 +12,4 @@ as $$
             ) as leased
             where supaqueue_goes_back(leased.task_type) = 'all'
                 or leased.status = 'claimed' and supaqueue_goes_back(leased.task_type) <> 'none')
-        and not exists (select from jobs j where j.mirror_state = 'release_due')
 $$;
