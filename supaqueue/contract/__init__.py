@@ -55,6 +55,7 @@ from supaqueue.contract.get_jobs import GetJobs
 from supaqueue.contract.hand_back_jobs import HandBackJobs, HandedBack
 from supaqueue.contract.heartbeat_job_tasks import HeartbeatAnswer, HeartbeatJobTasks
 from supaqueue.contract.hold_lease import HeldLease, HoldLease
+from supaqueue.contract.job_options import JobOptions
 from supaqueue.contract.json_value import Json, checked_json
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.list_schedules import ListSchedules, Schedules
@@ -169,6 +170,7 @@ __all__ = [
     "HeldLease",
     "HoldLease",
     "JobFilter",
+    "JobOptions",
     "JobPage",
     "JobToArchive",
     "JobsToArchive",

@@ -16,10 +16,11 @@ from supaqueue.client.checks import Checks
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source
 from supaqueue.client.waiting import Waiting
-from supaqueue.contract import NewJob, Stats
+from supaqueue.contract import JobOptions, NewJob, Stats
 from supaqueue.cutover.enqueuing import Enqueuing
 from supaqueue.cutover.finding import Finding
 from supaqueue.cutover.legacy.queue import LegacyQueue
+from supaqueue.cutover.minting import minted
 from supaqueue.cutover.parts import Parts, carrying, rollout_of, router_settings
 from supaqueue.cutover.reporting import CutoverReports
 from supaqueue.cutover.rollout import Rollout
@@ -101,9 +102,24 @@ class AsyncDualWriteQueue:
             cutover_reports=CutoverReports(telemetry),
             repin_refused=repin_refused,
         )
-        self._legacy, self._spool = legacy, spool
+        self._legacy, self._spool, self._rollout = legacy, spool, rollout
         self._enqueuing, self._finding = Enqueuing(parts), Finding(parts)
         self.dead_letters = self._queue.dead_letters
+
+    async def new_job(self, task_type: str, payload: object = None, **options: Unpack[JobOptions]) -> NewJob:
+        """Return a job to enqueue, for callers that have to know its id before: see `enqueue_or_undo`.
+
+        Nothing is stored yet. During a cutover the id is where the job's tenant is, so make it here and not
+        as a `NewJob`; a job with an id or a key of its own is a `NewJob`.
+
+        Args:
+            task_type: which handler runs it.
+            payload: plain JSON or a pydantic model.
+            options: as those of `NewJob`.
+        """
+        job = NewJob(task_type, payload, **options)
+        self._checks.check(job)
+        return await self._steps.run(minted(job, self._rollout))
 
     async def enqueue(
         self,

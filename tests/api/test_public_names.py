@@ -9,7 +9,7 @@ import pytest
 
 import supaqueue
 from supaqueue import errors
-from supaqueue.contract import NewJob
+from supaqueue.contract import JobOptions, NewJob
 from supaqueue.errors import SupaqueueError
 
 
@@ -26,6 +26,13 @@ def test_enqueue_and_a_new_job_take_the_same_options() -> None:
         return {name: (p.kind, p.default) for name, p in parameters.items() if name != "self"}
 
     assert options(supaqueue.Queue.enqueue) == options(NewJob.__init__)
+
+
+def test_a_job_that_a_queue_makes_takes_the_options_of_a_new_job_but_its_id() -> None:
+    parameters = inspect.signature(NewJob.__init__).parameters.values()
+    named = {one.name: one.annotation for one in parameters if one.kind is one.KEYWORD_ONLY}
+    options = {name: of.__forward_arg__ for name, of in JobOptions.__annotations__.items()}
+    assert options == {name: of for name, of in named.items() if name not in ("job_id", "idempotency_key")}
 
 
 @pytest.mark.parametrize("name", [name for name in dir(errors) if inspect.isclass(getattr(errors, name))])

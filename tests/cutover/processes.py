@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +13,15 @@ from types import MappingProxyType
 
 import redis
 
-from tests.worker.waiting import DEADLINE_SECONDS, until
+from tests.process_sessions import end_session
+from tests.worker.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class LegacyProcess:
-    """A worker in a process group of its own, with its log."""
+    """A worker in a session of its own, with its log."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -35,9 +35,8 @@ class LegacyProcess:
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:
-        """Kill it and its children with -9, and return when it has gone."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(DEADLINE_SECONDS)
+        """Kill it and its children with -9, and return when they have gone."""
+        end_session(self.process)
 
     def _alive(self) -> bool:
         assert self.process.poll() is None, self.text()[-3000:]
@@ -63,8 +62,7 @@ def legacy_process(
     try:
         yield started
     finally:
-        if process.poll() is None:
-            started.kill()
+        started.kill()
 
 
 def celery_worker(url: str, log: Path, pool: str) -> list[str]:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import redis
 
+from tests.process_sessions import end_session, members
+from tests.worker.waiting import DEADLINE_SECONDS
+
 ROOT = Path(__file__).parents[2]
 JOBS = "tests.cutover.rq_jobs"
-DEADLINE_SECONDS = 60.0
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Return once the condition holds; fail if it does not in time."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 class RqWorker:
@@ -53,26 +45,26 @@ class RqWorker:
         """What it wrote."""
         return self._log.read_text(errors="replace")
 
-    def children(self) -> list[int]:
-        """Processes that it forked: its scheduler, and what runs a job at the moment."""
-        task = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return [int(word) for word in task.read_text().split()]
+    def parts(self) -> list[int]:
+        """It, its scheduler, and what runs a job at the moment, as far as they run."""
+        return members(self._process.pid)
 
     def horse(self, client: redis.Redis, job_id: str) -> int:
         """The process that runs a job: it leads a process group, unlike the scheduler."""
         assert client.hget(f"rq:job:{job_id}", "worker_name") == self.name.encode()
-        [horse] = [pid for pid in self.children() if os.getpgid(pid) == pid]
+        forked = [pid for pid in self.parts() if pid != self._process.pid]
+        [horse] = [pid for pid in forked if os.getpgid(pid) == pid]
         return horse
+
+    def kill_alone(self) -> None:
+        """Kill -9 the worker itself: what it forked lives on."""
+        self._process.kill()
+        self._process.wait(DEADLINE_SECONDS)
 
     def kill(self) -> None:
         """Kill -9, with all that it forked."""
-        self._process.send_signal(signal.SIGSTOP)
-        os.waitpid(self._process.pid, os.WUNTRACED)  # stopped: it forks no more, and reaps nothing
-        for pid in (*self.children(), self._process.pid):
-            os.kill(pid, signal.SIGKILL)
-        self._process.wait(DEADLINE_SECONDS)
+        end_session(self._process)
 
     def stop(self) -> None:
-        """Stop it, whatever it runs."""
-        if self._process.poll() is None:
-            self.kill()
+        """End it and all that it forked, whatever has become of it."""
+        end_session(self._process)

@@ -11,6 +11,7 @@ import pytest
 
 from supaqueue.contract import AbandonJobs, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible, SpoolError
+from supaqueue.cutover.rollout import Rollout
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.switches import DUAL_WRITE, Switches
 from supaqueue.cutover.tenants import key_bucket
@@ -508,6 +509,30 @@ def test_a_type_that_moves_by_tenant_gets_ids_in_its_tenant_s_bucket(world: Worl
         queue.enqueue_many([minted(key_bucket(salt, "a") ^ 1, tenant="a")])
     assert raised.value.field == "jobs[0].job_id"
     queue.enqueue_many([minted(key_bucket(salt, "a"), tenant="a")])
+
+
+def test_a_job_whose_id_is_known_before_it_is_enqueued_moves_with_its_tenant(world: World) -> None:
+    world.flag("canary", 50, routes_by_tenant=True)
+    queue = world.queue()
+    salt = world.rollout.refresh().flags.salt
+    for tenant in ("a", "b", "c", "d", "e"):
+        bucket = key_bucket(salt, tenant)
+        job = queue.new_job("bill", {"n": 1}, tenant=tenant, tags=["eu"])
+        assert (bucket_of(job.job_id), job.is_minted) == (bucket, True)
+        [answer] = queue.enqueue_many([job])
+        assert (answer.answer, answer.job_id) == ("created", job.job_id)
+        assert answer.owner == ("supabase" if bucket < 5000 else "legacy")
+    assert queue.enqueue_many([queue.new_job("bill")])[0].answer == "created"
+
+
+def test_a_job_is_made_without_flags_too(world: World) -> None:
+    world.flag("canary", 50, routes_by_tenant=True)
+    unknown = Rollout(world.line, first_wait_seconds=0.0)
+    world.line.fault = "refused"
+    queue = world.queue(rollout=unknown, switches=Switches(enabled=False))
+    job = queue.new_job("bill", tenant="a")
+    assert [answer.answer for answer in queue.enqueue_many([job])] == ["created"]
+    assert world.legacys(job.job_id) == ("legacy", "published")
 
 
 @pytest.mark.parametrize(

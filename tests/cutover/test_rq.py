@@ -23,14 +23,11 @@ from supaqueue.cutover.legacy.rq import RqBroker
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import ConfigurationError
 from supaqueue.job_id import new_job_id
-from tests.cutover.rq_workers import JOBS, RqWorker, until
+from tests.cutover.rq_workers import JOBS, RqWorker
 from tests.valkey import Valkey
+from tests.worker.waiting import until
 
 FUNCTIONS = {name: f"{JOBS}.{name}" for name in ("add", "by_name", "stubborn", "slow")}
-
-
-pytestmark = pytest.mark.slow
-"""A worker that an earlier test has killed may leave a process which takes the next test's job."""
 
 
 @pytest.fixture
@@ -186,11 +183,11 @@ def test_what_is_held_goes_back_and_costs_nothing(
     message.meta["supaqueue"]["v"] = 99
     message.save_meta()
     start_worker()
-    until(lambda: status_in_rq(client, job) == "scheduled", "the hold")
+    until(lambda: legacy.broker.count().scheduled == 1, "the hold")  # RQ writes the status before the rest
     held = Job.fetch(job.job_id, connection=client)
     assert (held.retries_left, held.number_of_retries) == (message.retries_left, 0)
+    assert status_in_rq(client, job) == "scheduled"
     assert effects(client, "add") == 0
-    assert legacy.broker.count().scheduled == 1
 
 
 def test_a_second_copy_runs_nothing_and_keeps_the_result(
@@ -299,6 +296,18 @@ def test_what_a_killed_worker_held_is_run_by_another_one(
     assert outcome(entry) == ("completed", "run 2", 1)
     assert entry.starts == 2
     assert effects(client, "orphan") == 2
+
+
+def test_a_worker_that_was_killed_alone_leaves_nothing_once_it_is_stopped(
+    legacy: LegacyQueue, client: redis.Redis, start_worker: Callable[..., RqWorker]
+) -> None:
+    legacy.enqueue([NewJob("slow", "left")])
+    worker = start_worker()
+    until(lambda: effects(client, "left") == 1, "the run")
+    worker.kill_alone()
+    assert worker.parts()  # the run, at least
+    worker.stop()
+    assert worker.parts() == []
 
 
 def test_cancelling_removes_what_waits(legacy: LegacyQueue, client: redis.Redis) -> None:

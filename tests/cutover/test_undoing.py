@@ -95,6 +95,17 @@ def test_the_owner_gives_it_back(world: World, stage: str, percent: float) -> No
     assert app.removed == [job.job_id] * 2
 
 
+@pytest.mark.parametrize("tenant", ["a", "b", "c", "d", "e"])
+def test_a_type_that_moves_by_tenant_is_given_back_too(world: World, tenant: str) -> None:
+    world.flag("canary", 50, routes_by_tenant=True)
+    app = App(world)
+    job = app.queue.new_job("bill", tenant=tenant)
+    with pytest.raises(ZeroDivisionError):
+        app.fail(job)
+    assert app.removed == [job.job_id]
+    assert waits_in(world, job) == []
+
+
 @pytest.mark.parametrize(("stage", "percent"), STAGES)
 def test_what_was_never_sent_can_come_to_neither(world: World, stage: str, percent: float) -> None:
     world.flag(stage, percent)

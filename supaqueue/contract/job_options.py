@@ -1,0 +1,23 @@
+"""What may be asked for a job whose id is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from supaqueue.backoff import Backoff
+
+
+class JobOptions(TypedDict, total=False):
+    """The options of a `NewJob` but those that choose its id; what is left out is as there."""
+
+    queue: str
+    run_at: datetime | None
+    delay: float | timedelta | None
+    max_attempts: int | None
+    backoff: Backoff | float | timedelta | None
+    timeout: float | timedelta | None
+    deadline: datetime | float | timedelta | None
+    tags: Iterable[str]
+    tenant: str | None
