@@ -222,6 +222,13 @@ def test_tenants_are_pinned_to_one_side(world: World, rollout: Terminal) -> None
     assert "for two places" in rollout.refused("set", "10", "--legacy-tenant", "a", "--supabase-tenant", "a")
 
 
+def test_a_share_of_tenants(world: World, rollout: Terminal) -> None:
+    world.go_to(10)
+    assert rollout.json("set", "10", "--route-by-tenant")["routes_by_tenant"] is True
+    assert rollout.json("set", "20")["routes_by_tenant"] is True
+    assert rollout.json("set", "20", "--no-route-by-tenant")["routes_by_tenant"] is False
+
+
 def test_naming_the_same_share_again_does_not_stop_shadow_runs(world: World, rollout: Terminal) -> None:
     world.go_to(0)
     rollout("set", "0", "--stage", "shadow", "--shadow", "5")

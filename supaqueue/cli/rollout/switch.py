@@ -81,6 +81,13 @@ def set_percent(
             help="Jobs that come past the router may become legacy's: a relay takes them there.",
         ),
     ] = None,
+    route_by_tenant: Annotated[
+        bool | None,
+        typer.Option(
+            "--route-by-tenant/--no-route-by-tenant",
+            help="The share counts tenants: all new jobs of one go to the same side.",
+        ),
+    ] = None,
     expect_version: Version = None,
     task_type: TaskType = None,
     waive: Waived = None,
@@ -100,8 +107,7 @@ def set_percent(
         change = change_to_percent(flag, wanted, stage)
         change |= _shares(holdback, shadow)
         change |= _tenants(flag, supabase_tenant or (), legacy_tenant or (), unpin_tenant or ())
-        if relay_unrouted is not None:
-            change["relays_unrouted"] = relay_unrouted
+        change |= _routes(relay_unrouted, route_by_tenant)
         if change["stage"] == "complete" and flag.stage != "complete":
             check_drained(transport, legacy, waive or ())
         _change(transport, flag, own, change, task_type, expect_version, by=by, reason=reason)
@@ -168,6 +174,15 @@ def _effect(flag: FeatureFlag) -> str:
     if flag.stage == "complete":
         return f"{effect}; at complete there is no other queue, so they wait until `supaqueue rollout enable`"
     return f"{effect}; new ones are legacy's; what waits goes back with `supaqueue rollout hand-back`"
+
+
+def _routes(relay_unrouted: bool | None, route_by_tenant: bool | None) -> FlagChange:
+    change = FlagChange()
+    if relay_unrouted is not None:
+        change["relays_unrouted"] = relay_unrouted
+    if route_by_tenant is not None:
+        change["routes_by_tenant"] = route_by_tenant
+    return change
 
 
 def _change(
