@@ -12,7 +12,6 @@ WRITES: dict[str, tuple[str, ...]] = {
     "enqueue, legacy, Supabase silent": (
         "sync folder spool",
         "write spool",
-        "sync spool",
         "index.accept: commit",
         "broker.publish: sync writing",
         "broker.publish: rename to pending",
@@ -23,7 +22,6 @@ WRITES: dict[str, tuple[str, ...]] = {
         "enqueue_jobs_v1",
         "sync folder spool",
         "write spool",
-        "sync spool",
         "index.accept: commit",
         "broker.publish: sync writing",
         "broker.publish: rename to pending",
@@ -140,7 +138,6 @@ WRITES_IN_REDIS: dict[str, tuple[str, ...]] = {
     "enqueue, legacy, Supabase silent": (
         "sync folder spool",
         "write spool",
-        "sync spool",
         "index.accept",
         "broker.publish",
         "index.published",
