@@ -1,8 +1,8 @@
 """How long each call of a hand-back takes, with a million jobs waiting, half of them for their time.
 
-A real stack, the calls over HTTP as the command makes them; then a pass that finds nothing: the last one. With
-`--old-snapshot` another session holds a snapshot all the while, as a long report does, so that no dead entry of an
-index can be removed.
+A real stack, the calls over HTTP as the command makes them; then a pass that finds nothing: the last one.
+With `--old-snapshot` another session holds a snapshot all the while, as a long report does, so that no dead
+entry of an index can be removed.
 """
 
 from __future__ import annotations

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from supaqueue.client.batches import enqueue_calls
-from supaqueue.contract import AbandonJobs, LegacyOutcome, RecordAnswer, RecordOutcomes
+from supaqueue.contract import AbandonJobs, LegacyOutcome, Mirror, RecordAnswer, RecordOutcomes
 from supaqueue.contract.json_value import encode
 from supaqueue.cutover.legacy.entry import Entry
-from supaqueue.cutover.legacy.index import Index
+from supaqueue.cutover.legacy.index import Index, ReleaseAnswer
 from supaqueue.cutover.relayed import Relayed
 from supaqueue.cutover.sizes import within_size
 from supaqueue.transport import Transport
@@ -43,6 +44,28 @@ class OutcomeRelay:
                 done += self._send(batch)
         return done
 
+    def send_refused(self, refused: Sequence[tuple[Mirror, ReleaseAnswer]]) -> Relayed:
+        """Send the ends of jobs that were handed over and that legacy has ended, so that it refuses them.
+
+        Under the epoch of the hand-over, which legacy does not have; else they would stay to be released for
+        ever. One that has not ended there is disagreed about, and comes again.
+
+        Raises:
+            CallError: Supabase or legacy gave no usable answer.
+        """
+        entries = self._index.get([mirror.job_id for mirror, _ in refused])
+        ended = []
+        for (mirror, answer), entry in zip(refused, entries, strict=True):
+            if entry is not None and _is_end_of_legacy(entry):
+                ended.append(replace(entry, epoch=mirror.epoch))
+            else:
+                _log.warning("job %s (epoch %d) could not go back: %s", mirror.job_id, mirror.epoch, answer)
+        closed = [answer for batch in within_size(ended, _size) for answer in self._record(batch)]
+        recorded = [answer.job_id for answer in closed if answer.answer == "recorded"]
+        for job_id in recorded:
+            _log.warning("job %s did not go back: legacy had ended it before, and that is its end", job_id)
+        return Relayed(closed_before=len(recorded), disagreed=len(refused) - len(recorded))
+
     def _send(self, entries: Sequence[Entry]) -> Relayed:
         answers = {answer.job_id: answer.answer for answer in self._record(entries)}
         late = [entry for entry in entries if answers[entry.job_id] == "unknown"]
@@ -71,6 +94,13 @@ class OutcomeRelay:
         abandoned = tuple(entry.job_id for entry in entries if entry.job is None)
         if abandoned:
             self._transport.send(AbandonJobs(abandoned))
+
+
+def _is_end_of_legacy(entry: Entry) -> bool:
+    """Whether its ending is legacy's, not what Supabase told of a parked copy."""
+    return entry.ending is not None and (
+        entry.owner == "legacy" or entry.closed_as in ("cancelled", "abandoned")
+    )
 
 
 def _outcome(entry: Entry) -> LegacyOutcome:

@@ -125,12 +125,15 @@ class Relay:
             for mirror, one in zip(mirrors, answers, strict=True)
             if one.answer in ("released", "exists")
         ]
-        for mirror, one in zip(mirrors, answers, strict=True):
-            if mirror not in told:
-                _log.warning(
-                    "job %s (epoch %d) could not go back: %s", mirror.job_id, mirror.epoch, one.answer
-                )
-        return Relayed(released=self._note(told), disagreed=len(mirrors) - len(told))
+        done = Relayed(released=self._note(told))
+        done += self._outcomes.send_refused(
+            [
+                (mirror, one.answer)
+                for mirror, one in zip(mirrors, answers, strict=True)
+                if one.answer not in ("released", "exists")
+            ]
+        )
+        return done
 
     def _take_over(self, mirrors: Sequence[Mirror]) -> Relayed:
         won = self._legacy.take_over([Stamp(mirror.job_id, mirror.epoch) for mirror in mirrors])

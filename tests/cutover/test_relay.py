@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from supaqueue.contract import NewJob
 from supaqueue.cutover.relayed import Relayed
 from supaqueue.cutover.spooled import mirror_record
 from tests.cutover.world import World
@@ -107,6 +108,72 @@ def test_a_job_handed_back_runs_in_legacy_once(world: World, parked_before: bool
     assert world.run_in_legacy(job, epoch=1).verdict == "drop"
     assert world.relay.turn() == Relayed(outcomes=1)
     assert world.row(job, "owner_outcome->>'status'") == ("completed",)
+
+
+def close_in_legacy(world: World, job: NewJob, how: str) -> None:
+    """End a job there for good, of which Supabase does not know."""
+    if how == "ended":
+        world.legacy.release([(job, 0)])
+        assert world.run_in_legacy(job, result="sent").verdict == "run"
+    elif how == "cancelled":
+        world.relay.turn()
+        assert [one.answer for one in world.legacy.cancel([job.job_id])] == ["cancelled"]
+    else:
+        if how == "abandoned when parked":
+            world.relay.turn()
+        assert world.legacy.abandon([job.job_id])[0].answer in ("abandoned", "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ("ended", "completed"),
+        ("cancelled", "cancelled"),
+        ("abandoned", "cancelled"),
+        ("abandoned when parked", "cancelled"),
+    ],
+)
+def test_a_job_handed_back_that_legacy_has_closed_ends_so(world: World, how: str, status: str) -> None:
+    """Else it would be to be released for ever, and the hand-back never over."""
+    world.go_to(100)
+    job, other = world.new_job("supabase"), world.new_job("supabase")
+    world.enqueue(job, other)
+    close_in_legacy(world, job, how)
+    world.change(is_enabled=False, rollout_percent=0)
+    world.change(hand_back="not_started")
+    assert world.relay.hand_back() == Relayed(handed_back=2)
+    done = world.relay.turn()
+    assert (done.released, done.closed_before) == (1, 1)
+    assert world.row(job, "owner", "epoch", "mirror_state", "owner_outcome->>'status'") == (
+        "legacy",
+        1,
+        "released",
+        status,
+    )
+    assert world.published() - {(job.job_id, 0)} == {(other.job_id, 1)}
+    assert world.relay.turn() == Relayed()
+    *_, last = world.relay.hand_back_pass()
+    assert last.done
+    assert world.run_in_legacy(job, epoch=1).verdict == "drop"
+
+
+def test_a_job_that_legacy_has_under_a_later_epoch_is_closed_once_it_ended(world: World) -> None:
+    """As after a restore of Supabase from backup: until then it is named, and the hand-back is not over."""
+    world.go_to(100)
+    job = world.new_job("supabase")
+    world.enqueue(job)
+    world.legacy.release([(job, 2)])
+    world.change(is_enabled=False, rollout_percent=0)
+    world.change(hand_back="not_started")
+    world.relay.hand_back()
+    assert world.relay.turn() == world.relay.turn() == Relayed(disagreed=1)
+    *_, last = world.relay.hand_back_pass()
+    assert not last.done
+    assert [one.answer for one in world.legacy.cancel([job.job_id])] == ["cancelled"]
+    assert world.relay.turn().closed_before == 1
+    assert world.row(job, "mirror_state", "owner_outcome->>'status'") == ("released", "cancelled")
+    *_, last = world.relay.hand_back_pass()
+    assert last.done
 
 
 def test_a_job_taken_over_runs_in_supabase_once(world: World) -> None:

@@ -187,6 +187,19 @@ def test_hand_back_brings_all_that_waits(world: World, rollout: Terminal) -> Non
     assert rollout("enable", "--percent", "10").code == 0
 
 
+def test_hand_back_says_what_legacy_had_closed(world: World, rollout: Terminal) -> None:
+    world.go_to(100)
+    jobs = [world.new_job("supabase") for _ in range(3)]
+    world.enqueue(*jobs)
+    world.legacy.abandon([jobs[0].job_id])
+    rollout("disable")
+    said = rollout("hand-back")
+    assert said.code == 0
+    assert "done: 3 jobs were sent over by these passes, 2 released" in said.out
+    assert "1 did not go back: legacy had ended them before" in said.out
+    assert world.published() == {(job.job_id, 1) for job in jobs[1:]}
+
+
 def test_hand_back_says_what_it_waits_for(world: World, rollout: Terminal) -> None:
     world.go_to(100)
     jobs = world.new_job("supabase"), world.new_job("supabase")

@@ -37,7 +37,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Scan:
-    """One access to a table: `rows` are those that it read, also if a filter then dropped them; and its blocks."""
+    """One access to a table. `rows` are those that it read, also if a filter then dropped them."""
 
     node: str
     table: str

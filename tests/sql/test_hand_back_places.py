@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.sql.calls import Calls, Row
-from tests.sql.flags import begin, hand_back, hand_back_pass, mirrors, owner_of, set_flag, settle
+from tests.sql.flags import begin, hand_back_pass, mirrors, owner_of, set_flag, settle
 from tests.sql.large import fill
 from tests.sql.plans import explained, scans
 from tests.sql.sessions import open_transaction
@@ -20,7 +20,10 @@ GONE = ("legacy", 1, "mirrored", "release_due")
 LAY_RELEASE_PLACES = """
 insert into job_hand_back_places (look, moment, job_id)
 select 'release_due', j.created_at, j.job_id
-from (select *, row_number() over (order by created_at, job_id) as n from jobs where mirror_state = 'release_due') as j
+from (
+    select created_at, job_id, row_number() over (order by created_at, job_id) as n
+    from jobs where mirror_state = 'release_due'
+) as j
 where n % %s = 0
 on conflict do nothing
 """

@@ -174,6 +174,8 @@ def _say(last: HandBackPass, total: Relayed, staying: list[str], as_json: bool) 
         return
     sent = f"{total.handed_back:,} jobs were sent over by these passes"
     print(f"{state}: {sent}, {total.released:,} released in legacy by this relay")
+    if total.closed_before:
+        print(f"{total.closed_before:,} did not go back: legacy had ended them before, and that is their end")
     for line in last.waits_for:
         print(f"waits for: {line}")
     if last.held and last.is_done:
