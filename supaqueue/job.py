@@ -82,8 +82,26 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerOutcome:
+    """How the legacy queue ended a job that it owns. `ended_at` is its own time, else when it was told.
+
+    `error` is `{"type", "message"}`; `attempts` is None where the legacy queue does not count them.
+    """
+
+    status: Literal["completed", "failed", "cancelled"]
+    ended_at: datetime
+    result: SkipValidation[JsonValue] = None
+    error: SkipValidation[JsonValue] = None
+    attempts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """What a caller asked for, with its tasks. Times are aware, and the database's."""
+    """What a caller asked for, with its tasks. Times are aware, and the database's.
+
+    `epoch` counts hand-overs between two queues. `owner_outcome` is how the other one ended a job whose
+    status is `mirrored` here; None until that is known, and without another one.
+    """
 
     job_id: str
     queue: str
@@ -95,6 +113,8 @@ class Job:
     finished_at: datetime | None
     cancel_requested: bool
     tasks: tuple[Task, ...]
+    epoch: int = 0
+    owner_outcome: OwnerOutcome | None = None
 
     @property
     def ended(self) -> bool:

@@ -1,4 +1,5 @@
--- A job as readers see it, with its tasks; payloads (with checkpoints) and attempts only if asked for.
+-- A job as readers see it, with its tasks; payloads (with checkpoints) and attempts only if asked for. Its epoch is told if a cutover
+-- has touched it, and how legacy ended it once that is known.
 create or replace function supaqueue_job(j jobs, with_payload boolean, with_attempts boolean) returns jsonb
 language sql stable
 set search_path from current
@@ -16,4 +17,8 @@ as $$
                 || case when with_attempts then jsonb_build_object('history', supaqueue_attempts(t)) else '{}' end
                 order by t.task_number)
             from job_tasks t where t.job_id = (j).job_id and t.purpose <> 'shadow'), '[]'))
+        || case when (j).owner = 'legacy' or (j).epoch > 0 then jsonb_build_object('epoch', (j).epoch) else '{}' end
+        || case when (j).owner_outcome is not null then jsonb_build_object('owner_outcome',
+            (j).owner_outcome || jsonb_build_object('ended_at', coalesce(
+                ((j).owner_outcome ->> 'ended_at')::timestamptz, (j).owner_ended_at))) else '{}' end
 $$;

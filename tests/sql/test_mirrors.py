@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from supaqueue.contract import GetJobs
+from supaqueue.job import Job, OwnerOutcome
 from supaqueue.job_id import new_job_id
 from tests.sql.calls import Calls, Worker, endings, leases
 from tests.sql.flags import begin, emergency, handed_over, job_row, listed, mirrors, owner_of, record, settle
@@ -184,3 +187,36 @@ def test_counts(calls: Calls, worker: Worker, queue_name: str) -> None:
     assert counts["legacy_open"] == 4
     assert [(row["mirror_state"], row["jobs"]) for row in counts["owed"]] == [("release_due", 1)]
     assert job_row(calls, job_id)["owner"] == "legacy"
+
+
+def read_jobs(calls: Calls, *job_ids: str) -> list[Job]:
+    """Jobs as the contract's class reads them."""
+    jobs = GetJobs(job_ids).parse(calls.get(*job_ids))
+    return [job for job in jobs if job is not None]
+
+
+def test_readers_see_whose_a_mirror_is_and_how_its_owner_ended_it(calls: Calls, queue_name: str) -> None:
+    [ended, open_job] = handed_over(calls, queue_name, 2)
+    error = {"type": "E", "message": "m"}
+    ended_at = "2030-01-31T12:00:00+00:00"
+    assert record(calls, ended, 1, "failed", error=error, attempts=3, ended_at=ended_at) == "recorded"
+    first, second = read_jobs(calls, ended, open_job)
+    assert (first.status, first.owner, first.epoch) == ("mirrored", "legacy", 1)
+    assert first.owner_outcome == OwnerOutcome("failed", datetime.fromisoformat(ended_at), None, error, 3)
+    assert (second.owner, second.epoch, second.owner_outcome) == ("legacy", 1, None)
+
+
+def test_an_end_without_a_time_is_of_when_it_was_told(calls: Calls, queue_name: str) -> None:
+    [job_id] = handed_over(calls, queue_name)
+    assert calls.cancel(job_id) == ["cancelled"]
+    [job] = read_jobs(calls, job_id)
+    told_at = datetime.fromisoformat(job_row(calls, job_id)["owner_ended_at"])
+    assert (job.epoch, job.owner_outcome) == (2, OwnerOutcome("cancelled", told_at))
+
+
+def test_without_a_cutover_readers_see_nothing_of_it(calls: Calls, queue_name: str) -> None:
+    [job_id] = calls.enqueue_new(queue_name)
+    [row] = calls.get(job_id)
+    assert row.keys().isdisjoint({"epoch", "owner_outcome"})
+    [job] = read_jobs(calls, job_id)
+    assert (job.owner, job.epoch, job.owner_outcome) == ("supabase", 0, None)
