@@ -1,8 +1,8 @@
 -- The next `want` waiting tasks behind a place, as far as `upto` if that is one: how many they are, where the last one is, and of them
 -- the jobs whose type goes back to legacy. Of the four branches one runs, by the look and its bound.
 create or replace function supaqueue_waiting_to_go_back(
-    place job_hand_back_places, upto job_hand_back_places, want integer,
-    out job_ids uuid[], out number integer, out reached job_hand_back_places
+    place job_hand_back_places, upto job_hand_back_places, want bigint,
+    out job_ids uuid[], out number bigint, out reached job_hand_back_places
 )
 language plpgsql stable
 set search_path from current
