@@ -18,6 +18,7 @@ class Relayed:
         taken_over: jobs that legacy can start no more, and Supabase can.
         outcomes: ends of jobs that legacy owns, to Supabase.
         handed_back: jobs that Supabase has given up, to be released.
+        settled_unknown: records in doubt of an application, of which it was told what became of their jobs.
         disagreed: rows that one side answered with a refusal: each is logged, and left for the parity check.
     """
 
@@ -28,6 +29,7 @@ class Relayed:
     taken_over: int = 0
     outcomes: int = 0
     handed_back: int = 0
+    settled_unknown: int = 0
     disagreed: int = 0
 
     def __iadd__(self, other: Self) -> Self:
