@@ -6,6 +6,7 @@ from supaqueue.backoff import Backoff
 from supaqueue.client import (
     AsyncQueue,
     Queue,
+    Records,
     async_enqueue_or_undo,
     async_settle_unknown,
     enqueue_or_undo,
@@ -31,6 +32,7 @@ __all__ = [
     "Job",
     "NewJob",
     "Queue",
+    "Records",
     "Registry",
     "Retry",
     "Settings",

@@ -6,14 +6,14 @@ one line in `open_queue` is all that differs.
 
 import logging
 import os
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from runs import Run, RunGone, Runs
+from records import runs
+from runs import Run, RunGone
 
-from supaqueue import NewJob, Queue, enqueue_or_undo
+from supaqueue import Queue, enqueue_or_undo
 from supaqueue.errors import CallError, QueueUnavailable
 
 log = logging.getLogger("uvicorn.error")
@@ -31,13 +31,12 @@ def open_queue() -> Queue:
 
 app = FastAPI()
 queue = open_queue()
-runs = Runs(Path(os.environ.get("RUNS_DATABASE", "runs.sqlite")))
 
 
 @app.post("/v1/orgs/{org}/workflows/{workflow}/runs", status_code=201)
 def start_run(org: str, workflow: str, inputs: dict[str, Any]) -> Run:
-    job = NewJob("run_workflow", {"org": org, "workflow": workflow, "inputs": inputs})
-    runs.add(job.job_id, org, workflow)  # as `enqueue_unknown`; should this process die now: settle.py
+    job = queue.new_job("run_workflow", {"org": org, "workflow": workflow, "inputs": inputs}, tenant=org)
+    runs.add(job.job_id, org, workflow)  # as `enqueue_unknown`; should this process die now: records.py
     with enqueue_or_undo(queue, undo=runs.remove) as guarded:
         guarded.enqueue(job)
         runs.confirm([job.job_id])

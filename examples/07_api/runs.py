@@ -63,11 +63,11 @@ class Runs:
             raise RunGone(run_id)
         return Run(*found)
 
-    def unknown(self, older_than: float) -> list[str]:
+    def unknown(self, older_than: float, limit: int) -> list[str]:
         """Return the ids of runs of which it is still not known whether they are enqueued."""
-        query = "select run_id from runs where status = 'enqueue_unknown' and created_at <= ? limit 1000"
+        query = "select run_id from runs where status = 'enqueue_unknown' and created_at <= ? limit ?"
         with self._transaction() as database:
-            return [row[0] for row in database.execute(query, (time.time() - older_than,))]
+            return [row[0] for row in database.execute(query, (time.time() - older_than, limit))]
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

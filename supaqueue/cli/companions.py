@@ -52,7 +52,7 @@ def _is_there(entry: EntryPoint) -> bool:
 
 
 def _option(entry: EntryPoint) -> inspect.Parameter:
-    shown = typer.Option(f"--{entry.name}", help=f"Also run the {entry.name}, in a thread of its own.")
+    shown = typer.Option(f"--{entry.name}", help=f"Also {entry.name}, in a thread of its own.")
     return inspect.Parameter(
         entry.name.replace("-", "_"),
         inspect.Parameter.POSITIONAL_OR_KEYWORD,

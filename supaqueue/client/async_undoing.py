@@ -16,14 +16,18 @@ AsyncOnJobs: TypeAlias = Callable[[Sequence[str]], Awaitable[object]]
 """What an application does about its records of jobs with these ids."""
 
 
-class AsyncEnqueues(Protocol):
+class AsyncAbandons(Protocol):
+    """A queue as far as records in doubt need it: `AsyncQueue`, or what has its interface."""
+
+    async def abandon(self, job_ids: Iterable[str]) -> list[AbandonAnswer]:
+        """Take jobs back."""
+
+
+class AsyncEnqueues(AsyncAbandons, Protocol):
     """A queue as far as it is needed here: `AsyncQueue`, or what has its interface."""
 
     async def enqueue_many(self, jobs: Iterable[NewJob]) -> list[EnqueueAnswer]:
         """Store jobs."""
-
-    async def abandon(self, job_ids: Iterable[str]) -> list[AbandonAnswer]:
-        """Take them back."""
 
 
 class AsyncGuardedQueue:
@@ -72,7 +76,7 @@ async def async_enqueue_or_undo(
 
 
 async def async_settle_unknown(
-    queue: AsyncEnqueues, job_ids: Iterable[str], *, undo: AsyncOnJobs, keep: AsyncOnJobs
+    queue: AsyncAbandons, job_ids: Iterable[str], *, undo: AsyncOnJobs, keep: AsyncOnJobs
 ) -> list[AbandonAnswer]:
     """Find out about records that say `enqueue_unknown`: `settle_unknown` for an event loop."""
     answers = await queue.abandon(job_ids)

@@ -23,14 +23,18 @@ OnJobs: TypeAlias = Callable[[Sequence[str]], object]
 """What an application does about its records of jobs with these ids."""
 
 
-class Enqueues(Protocol):
+class Abandons(Protocol):
+    """A queue as far as records in doubt need it: `Queue`, or what has its interface."""
+
+    def abandon(self, job_ids: Iterable[str]) -> list[AbandonAnswer]:
+        """Take jobs back."""
+
+
+class Enqueues(Abandons, Protocol):
     """A queue as far as it is needed here: `Queue`, or what has its interface."""
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> list[EnqueueAnswer]:
         """Store jobs."""
-
-    def abandon(self, job_ids: Iterable[str]) -> list[AbandonAnswer]:
-        """Take them back."""
 
 
 class Attempts:
@@ -132,7 +136,7 @@ def enqueue_or_undo(queue: Enqueues, *, undo: OnJobs) -> Iterator[GuardedQueue]:
 
 
 def settle_unknown(
-    queue: Enqueues, job_ids: Iterable[str], *, undo: OnJobs, keep: OnJobs
+    queue: Abandons, job_ids: Iterable[str], *, undo: OnJobs, keep: OnJobs
 ) -> list[AbandonAnswer]:
     """Find out about records that say `enqueue_unknown`, and answer each in order; may be repeated.
 

@@ -19,6 +19,7 @@ class Relayed:
         outcomes: ends of jobs that legacy owns, to Supabase.
         handed_back: jobs that Supabase has given up, to be released.
         closed_before: handed over, and ended, cancelled or abandoned in legacy before: that is their end.
+        settled_unknown: records in doubt of an application, of which it was told what became of their jobs.
         disagreed: rows that one side answered with a refusal: each is logged, and left for the parity check.
     """
 
@@ -30,6 +31,7 @@ class Relayed:
     outcomes: int = 0
     handed_back: int = 0
     closed_before: int = 0
+    settled_unknown: int = 0
     disagreed: int = 0
 
     def __iadd__(self, other: Self) -> Self:

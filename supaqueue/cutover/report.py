@@ -80,6 +80,22 @@ class LegacyReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalReport:
+    """What can be seen while Supabase gives no answer. `problem`: why it gave none.
+
+    Attributes:
+        switches: this host's environment.
+        spool: this host's; None if it has none.
+        legacy: None if no legacy queue is named here.
+    """
+
+    problem: str
+    switches: Switches
+    spool: SpoolCounts | None
+    legacy: LegacyReport | None
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutReport:
     """All of it, at one moment of the database's clock.
 

@@ -7,20 +7,43 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from tests.worker.waiting import until
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "07_api"
 RUNS = "/v1/orgs/acme/workflows/nightly/runs"
 
 
+@dataclass(frozen=True)
+class Settling:
+    """A process that settles the API's runs, with its log."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def text(self) -> str:
+        """What it wrote."""
+        return self.log.read_text(errors="replace")
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Return once the condition holds; fail if the process has ended before."""
+        until(lambda: self._runs() and condition(), what)
+
+    def _runs(self) -> bool:
+        assert self.process.poll() is None, self.text()
+        return True
+
+
 class Api:
-    """A server while it is entered. `runs()` is its table, `settle()` what a cron would run."""
+    """A server while it is entered. `runs()` is its table, `settle()` what settles it."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self._database = folder / "runs.sqlite"
@@ -66,6 +89,11 @@ class Api:
         with closing(sqlite3.connect(self._database)) as database, database:
             database.executemany("delete from runs where run_id = ?", [(run_id,) for run_id in run_ids])
 
+    def doubt(self, run_id: str) -> None:
+        """Leave a run as the API does that is killed before it confirms it."""
+        with closing(sqlite3.connect(self._database)) as database, database:
+            database.execute("update runs set status = 'enqueue_unknown' where run_id = ?", (run_id,))
+
     @contextmanager
     def removing(self, run_id: str) -> Iterator[None]:
         """Remove a run in a transaction that others wait for until the block ends."""
@@ -73,16 +101,28 @@ class Api:
             database.execute("delete from runs where run_id = ?", (run_id,))
             yield
 
-    def settle(self, **changed: str) -> subprocess.CompletedProcess[str]:
-        """Run settle.py."""
-        return subprocess.run(
-            [sys.executable, "settle.py"],
-            cwd=EXAMPLE,
-            env=self._env | changed,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+    @contextmanager
+    def settling(self, *command: str) -> Iterator[Settling]:
+        """Run `supaqueue` with these words, told where the API's records are; it stops with the block."""
+        log = self._database.with_name(f"settling-{len(list(self._database.parent.iterdir()))}.log")
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "supaqueue", *command],
+                cwd=EXAMPLE,
+                env=self._env | {"SUPAQUEUE_SETTLE": "records:records"},
+                stdout=stream,
+                stderr=stream,
+            )
+        try:
+            yield Settling(process, log)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+    def settle(self, *command: str) -> None:
+        """Let `supaqueue` with these words settle all runs in doubt."""
+        with self.settling(*command) as settling:
+            settling.until(lambda: "enqueue_unknown" not in self.runs().values(), "all to be settled")
 
 
 def is_unavailable(answer: httpx.Response) -> bool:

@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -28,16 +30,18 @@ def removed_paths() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository, without the cutover."""
-    copy = tmp_path_factory.mktemp("removal") / "copy"
-    shutil.copytree(ROOT, copy, ignore=IGNORED, symlinks=True)
-    for pattern in removed_paths():
-        paths = list(copy.glob(pattern))
-        assert paths, f"{pattern} is not there"
-        for path in paths:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return copy
+def rest() -> Iterator[Path]:
+    """A copy of the repository, without the cutover; not in pytest's folder, closed to other users."""
+    with TemporaryDirectory(prefix="supaqueue-removal-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)  # some of its tests run as another user
+        copy = Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=IGNORED, symlinks=True)
+        for pattern in removed_paths():
+            paths = list(copy.glob(pattern))
+            assert paths, f"{pattern} is not there"
+            for path in paths:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        yield copy
 
 
 def run(rest: Path, *command: str) -> str:

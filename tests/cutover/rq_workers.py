@@ -20,10 +20,11 @@ JOBS = "tests.cutover.rq_jobs"
 class RqWorker:
     """One worker with its scheduler, in a session of its own; its jobs run in processes that it forks."""
 
-    def __init__(self, url: str, directory: Path, *, lease_seconds: float, queue: str = "default") -> None:
+    def __init__(self, url: str, directory: Path, *, lease_seconds: float, worker_ttl: int = 60) -> None:
         self.name = f"worker-{time.monotonic_ns()}"
         self._log = directory / f"{self.name}.log"
-        command = ["-m", "rq.cli", "worker", queue, "--url", url, "--name", self.name, "--with-scheduler"]
+        command = ["-m", "rq.cli", "worker", "default", "--url", url, "--name", self.name, "--with-scheduler"]
+        command += ["--worker-ttl", str(worker_ttl), "--maintenance-interval", "60"]
         environment = {
             **os.environ,
             "RQ_JOBS_REDIS": url,

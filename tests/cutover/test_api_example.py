@@ -22,6 +22,7 @@ from tests.faults.proxy import Fault, FaultProxy
 from tests.worker.waiting import until
 
 ENQUEUE, ABANDON = EnqueueJobs.function, AbandonJobs.function
+SETTLER = ("rollout", "relay", "--json")
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def env(stack18: Stack, proxy: FaultProxy, world: World, tmp_path: Path) -> dict
         "SUPABASE_URL": proxy.url,
         "SUPABASE_QUEUE_DUAL_WRITE": "true",
         "LEGACY_FOLDER": str(tmp_path / "legacy"),
+        "SUPAQUEUE_LEGACY": f"folder:{tmp_path / 'legacy'}",
         "SUPAQUEUE_SPOOL": str(tmp_path / "spool"),
     }
 
@@ -106,11 +108,27 @@ def test_legacy_owns_and_is_down(
         aside = (tmp_path / "legacy").rename(tmp_path / "aside")
         assert is_unavailable(api.post())
         aside.rename(tmp_path / "legacy")
-        assert "enqueued" not in api.settle().stdout
+        api.settle(*SETTLER)
         assert api.runs() == {first: "queued"}
         assert len(pending(world)) == 1
         assert api.post().status_code == 201
     assert len(pending(world)) == 2
+
+
+def test_a_worker_settles_nothing_while_legacy_may_own_it(
+    env: dict[str, str], world: World, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    world.go_to(0)
+    with Api(tmp_path, env) as api:
+        run_id = api.post().json()["run_id"]
+        api.doubt(run_id)
+        with api.settling("worker", "jobs:registry", "--queue", "q", "--no-scheduler", "--settle") as worker:
+            worker.until(lambda: "two queues are in use" in worker.text(), "it to say why not")
+        assert (api.runs(), proxy.seen[ABANDON]) == ({run_id: "enqueue_unknown"}, 0)
+        assert len(pending(world)) == 1
+        with api.settling("worker", "jobs:registry", "--queue", "q", "--no-scheduler", "--relay") as worker:
+            worker.until(lambda: api.runs() == {}, "its relay to settle it")
+    assert pending(world) == []
 
 
 def test_supabase_owns_and_is_down(refusing: dict[str, str], world: World, tmp_path: Path) -> None:
@@ -141,10 +159,10 @@ def test_supabase_owns_and_nothing_is_known_until_it_is_settled(
     proxy.expect_always(ABANDON, Fault.DROP_REQUEST)
     with Api(tmp_path, env) as api:
         assert is_unavailable(api.post())
-        ((run_id, status),) = api.runs().items()
-        assert status == "enqueue_unknown"
+        assert list(api.runs().values()) == ["enqueue_unknown"]
         proxy.expect(ABANDON)
-        assert api.settle().stdout == f"{run_id} removed\n"
-        assert api.runs() == {}
+        with api.settling(*SETTLER) as settling:
+            settling.until(lambda: api.runs() == {}, "the run to be settled")
+            settling.until(lambda: '"settled_unknown": 1' in settling.text(), "the relay to say so")
     assert in_supabase(database) == [("supabase", "cancelled")]
     assert pending(world) == []

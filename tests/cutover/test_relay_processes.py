@@ -124,3 +124,48 @@ def test_a_worker_without_it_relays_nothing_and_with_it_needs_a_legacy_queue(
     _, err = refused.communicate(timeout=60)
     assert refused.returncode == 1
     assert "set SUPAQUEUE_LEGACY or --legacy" in err
+
+
+BROKEN = """
+from supaqueue import Records
+
+records = Records(unknown=lambda limit: 1 / 0, undo=print, keep=print)
+"""
+
+
+def test_a_relay_goes_on_if_an_applications_records_fail(world: World, start: Start, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    world.go_to(100)
+    relay = start("rollout", "relay", "--settle", "broken:records")
+    assert relay.stderr is not None
+    until(lambda: "`unknown` failed: ZeroDivisionError" in relay.stderr.readline(), "it to be named")
+    job = world.new_job("supabase")
+    world.enqueue(job)
+    until(lambda: world.entry(job), "the job to be parked")
+    relay.terminate()
+    _, err = relay.communicate(timeout=60)
+    assert relay.returncode == 0
+    assert "Traceback" not in err
+
+
+def test_records_that_are_not_there_are_refused_at_once(world: World, start: Start) -> None:
+    for words in (("rollout", "relay"), ("worker", "my_jobs:registry", "--relay")):
+        refused = start(*words, SUPAQUEUE_SETTLE="my_jobs:records")
+        out, err = refused.communicate(timeout=60)
+        assert (refused.returncode, out) == (1, "")
+        assert "SUPAQUEUE_SETTLE: nothing is under 'my_jobs:records'" in err
+
+
+def test_one_round_settles_too(world: World, start: Start, tmp_path: Path) -> None:
+    world.go_to(100)
+    job = world.new_job("supabase")
+    world.enqueue(job)
+    (tmp_path / "mine.py").write_text(
+        "from supaqueue import Records\n"
+        f"records = Records(unknown=lambda limit: [{job.job_id!r}], undo=lambda ids: None, keep=print)\n"
+    )
+    relay = start("rollout", "relay", "--once", "--json", "--settle", "mine:records")
+    out, err = relay.communicate(timeout=60)
+    assert (relay.returncode, err) == (0, "")
+    assert json.loads(out)["settled_unknown"] == 1
+    assert world.row(job, "status") == ("cancelled",)

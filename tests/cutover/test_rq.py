@@ -12,6 +12,7 @@ import pytest
 import redis
 from rq import Queue
 from rq.job import Job
+from rq.utils import utcformat
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible
@@ -49,8 +50,8 @@ def start_worker(valkey: Valkey, tmp_path: Path) -> Iterator[Callable[..., RqWor
     """Starts workers, which stop with the test."""
     started: list[RqWorker] = []
 
-    def start(lease_seconds: float = 30.0) -> RqWorker:
-        started.append(RqWorker(valkey.url, tmp_path, lease_seconds=lease_seconds))
+    def start(lease_seconds: float = 30.0, worker_ttl: int = 60) -> RqWorker:
+        started.append(RqWorker(valkey.url, tmp_path, lease_seconds=lease_seconds, worker_ttl=worker_ttl))
         return started[-1]
 
     yield start
@@ -393,6 +394,27 @@ def test_problems_name_what_strands_or_loses_jobs(
     client.delete("rq:scheduler-lock:default")
     [problem] = sound.problems()
     assert "no scheduler runs" in problem
+
+
+def test_a_worker_that_sleeps_long_is_named_while_it_is_idle(
+    legacy: LegacyQueue, client: redis.Redis, start_worker: Callable[..., RqWorker]
+) -> None:
+    worker = start_worker(worker_ttl=420)  # RQ's default
+    sound = RqBroker(client, queues=["default"])
+    until(lambda: all("sleeps" in one for one in sound.problems()), "a worker and its scheduler")
+    [problem] = sound.problems()
+    assert f"the worker {worker.name} sleeps up to 405 s" in problem
+    assert "--worker-ttl 60 --maintenance-interval 60" in problem
+    client.pexpire(f"rq:worker:{worker.name}", 100_000)
+    client.hset(f"rq:worker:{worker.name}", "last_heartbeat", _ago(380))
+    assert sound.problems() == [problem], "told alike shortly before its next heartbeat"
+    legacy.enqueue([NewJob("slow", "long")])
+    until(lambda: effects(client, "long") == 1, "the run")
+    assert sound.problems() == []
+
+
+def _ago(seconds: float) -> str:
+    return utcformat(datetime.now(UTC) - timedelta(seconds=seconds))
 
 
 def test_an_unknown_job_is_not_withdrawn(legacy: LegacyQueue) -> None:

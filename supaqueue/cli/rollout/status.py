@@ -14,14 +14,23 @@ from supaqueue.cli.rollout.options import AsJson, Legacy, print_json, spool_here
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy_source import legacy_name, open_legacy
 from supaqueue.cutover.look import look_at_legacy, look_at_rollout
-from supaqueue.cutover.report import FlagReport, LegacyReport, RolloutReport
+from supaqueue.cutover.report import FlagReport, LegacyReport, LocalReport, RolloutReport
 from supaqueue.cutover.switches import DUAL_WRITE, ENABLED, PERCENT, Switches
+from supaqueue.errors import CallError
 
 
 def status(legacy: Legacy = None, as_json: AsJson = False) -> None:
-    """Say who owns new jobs, what each system was not told of the other's, and what needs a person."""
+    """Say who owns new jobs, what each system was not told of the other's, and what needs a person.
+
+    If Supabase gives no answer, what can be seen from here: this host's spool, and legacy.
+    """
+    found, spool, switches = _legacy_report(legacy), spool_here(), Switches.load()
     with supabase() as transport:
-        report = look_at_rollout(transport, _legacy_report(legacy), spool_here(), Switches.load())
+        try:
+            report = look_at_rollout(transport, found, spool, switches)
+        except CallError as error:
+            _print_local(LocalReport(str(error), switches, spool.count() if spool else None, found), as_json)
+            raise
     if as_json:
         print_json(report)
     else:
@@ -38,6 +47,15 @@ def _legacy_report(given: str | None) -> LegacyReport | None:
         return LegacyReport(name.partition(":")[0], str(down))
     with closing(queue):
         return look_at_legacy(queue)
+
+
+def _print_local(report: LocalReport, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    print("flag and mirrors: Supabase gives no answer")
+    for line in _local_facts(report):
+        print(line)
 
 
 def _print(report: RolloutReport) -> None:
@@ -66,10 +84,16 @@ def _flag_cells(flag: FlagReport) -> Iterator[str]:
 
 
 def _facts(report: RolloutReport) -> Iterator[str]:
-    yield f"environment here: {_environment(report.switches)}"
+    environment, *local = _local_facts(report)
+    yield environment
     owed = [f"{one.jobs:,} {one.mirror_state} ({one.oldest_seconds:.0f} s)" for one in report.owed]
     yield f"owed to legacy: {', '.join(owed) or 'nothing'}"
     yield f"jobs of legacy without an end here: {report.legacy_open:,}; held here: {report.held:,}"
+    yield from local
+
+
+def _local_facts(report: RolloutReport | LocalReport) -> Iterator[str]:
+    yield f"environment here: {_environment(report.switches)}"
     spool = report.spool
     if spool is None:
         yield "spool: none on this host"

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 
 import redis
 from rq import Queue, Worker
 from rq.scheduler import RQScheduler
+from rq.worker import BaseWorker, WorkerStatus
+
+LONGEST_IDLE_SECONDS = 120.0
+EXPIRY_MARGIN_SECONDS = 60
+"""RQ lets a worker's key expire so much later than its `worker_ttl`."""
+WAKES_EARLIER_SECONDS = 15
 
 
 def worker_problems(client: redis.Redis, queues: Collection[str]) -> Iterator[str]:
@@ -22,11 +29,30 @@ def worker_problems(client: redis.Redis, queues: Collection[str]) -> Iterator[st
                 f" for ever: start `rq worker {name} --with-scheduler`"
             )
     for worker in workers:
+        seconds = _idle_seconds(client, worker)
+        if seconds > LONGEST_IDLE_SECONDS:
+            yield (
+                f"the worker {worker.name} sleeps up to {seconds:,.0f} s while it is idle, and at least"
+                " so long wait the jobs of a worker that was killed: start it with `--worker-ttl 60"
+                " --maintenance-interval 60`"
+            )
         if len(worker.queue_names()) > 1:
             yield (
                 f"the worker {worker.name} listens to several queues, and then RQ takes jobs in a way that"
                 " loses one if the worker is killed at that moment: start one worker per queue"
             )
+
+
+def _idle_seconds(client: redis.Redis, worker: BaseWorker) -> float:
+    """How long it sleeps without a message, found from when its heartbeat expires; 0 while it is busy.
+
+    It wakes a little earlier than its `worker_ttl`, and says a minute longer that it is alive.
+    """
+    lives_on = int(client.pttl(worker.key))
+    if worker.last_heartbeat is None or lives_on < 0 or worker.get_state() == WorkerStatus.BUSY:
+        return 0.0
+    silent = (datetime.now(UTC) - worker.last_heartbeat).total_seconds()
+    return max(0.0, lives_on / 1000 + silent - EXPIRY_MARGIN_SECONDS - WAKES_EARLIER_SECONDS)
 
 
 def timeout_problems(timeout_seconds: int, longest_run_seconds: float) -> Iterator[str]:
