@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from tests.worker.waiting import DEADLINE_SECONDS, until
 forkserver = multiprocessing.get_context("forkserver")
 forkserver.set_forkserver_preload(["__main__", "tests.faults.crash_points_child"])
 
+UNNAMED = "without a stamp"
 EXPIRE = "update job_tasks set lease_expires_at = clock_timestamp() where lease_expires_at is not null"
 WAITING = """select count(*) from jobs where owner = 'supabase' and status in ('pending', 'processing')
     or mirror_state in ('due', 'end_due', 'release_due', 'takeover_due')"""
@@ -90,6 +92,26 @@ class Scene:
         process.join(DEADLINE_SECONDS)
         assert process.exitcode is not None, f"{operation} does not end"
         self.killed, self.told, self.writes = process.exitcode, _lines(told), _lines(log)
+
+    def put_unstamped(self, task_type: str) -> NewJob:
+        """Send a message around the router; the job that stands for it is what `named` returns."""
+        job = NewJob(task_type, {"n": 1}, queue=self.ground.queue_name, tags=[UNNAMED])
+        if self.ground.kind == "folder":
+            text = json.dumps({"task_type": job.task_type, "payload": job.payload, "queue": job.queue})
+            (self.ground.root / "legacy" / "pending" / "foreign.json").write_text(text)
+        else:
+            from tests.faults.crash_points_brokers import send_around_the_router
+
+            send_around_the_router(self.ground, job)
+        return job
+
+    def named(self, job: NewJob) -> NewJob:
+        """Return the job that a message without a stamp stands for, while that waits; others as they are."""
+        if UNNAMED not in job.tags:
+            return job
+        [found] = self.world.legacy.broker.unstamped()
+        assert found.job is not None, found
+        return found.job
 
     def kill_worker(self, point: str) -> None:
         """Let a worker of a legacy queue in Redis end at a point; RQ's lives on, its child dies."""

@@ -31,8 +31,8 @@ CANNOT: Mapping[str, str] = MappingProxyType(
         " guard sets context.cancelled instead",
         "keep_unknown": "a worker throws away messages of tasks that it does not have: see that every worker"
         " of a queue has all of its tasks",
-        "reuse_ids": "a message without a stamp does not say when it was sent: once it was taken over, one that"
-        " comes under the same task id with the same arguments is taken for it, and dropped",
+        "reuse_ids": "a message without a stamp does not say when it was sent: once it was taken over, one"
+        " that comes under the same task id with the same arguments is taken for it, and dropped",
         "list_finished": "results are forgotten after result_expires; the index keeps the endings",
     }
 )

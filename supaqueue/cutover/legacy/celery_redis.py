@@ -42,8 +42,8 @@ class CeleryOnRedis(CeleryBroker):
             **CANNOT,
             "withdraw_scheduled": "a message with an ETA lies in a worker's memory: it is revoked, and"
             f" dropped when its time comes; so is one behind the latest {WITHDRAW_LOOKS_AT:,} of its queue",
-            "list_fetched": "what a worker fetched ahead, as it does with every ETA, is that worker's: to take"
-            " it over, stop the workers (a warm shutdown puts it back), and then repeat",
+            "list_fetched": "what a worker fetched ahead, as it does with every ETA, is that worker's: to"
+            " take it over, stop the workers (a warm shutdown puts it back), and then repeat",
         }
     )
 
