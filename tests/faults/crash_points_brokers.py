@@ -44,7 +44,12 @@ def send_around_the_router(ground: Ground, job: NewJob) -> None:
     """Send a message as the application did before there was a router."""
     url, queue = ground.broker_url, job.queue
     if ground.kind == "rq":
-        rq.Queue(queue, connection=connect(url)).enqueue(f"{WORKERS}.run", job.task_type, job.payload)
+        rq.Queue(queue, connection=connect(url)).enqueue(
+            f"{WORKERS}.run",
+            job.task_type,
+            job.payload,
+            retry=rq.Retry(max=5),  # without any RQ drops what a killed worker had
+        )
     elif ground.kind == "celery":
         with make_app(url) as app:
             app.send_task(job.task_type, [job.payload], queue=queue)

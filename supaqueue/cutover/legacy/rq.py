@@ -76,7 +76,8 @@ class RqBroker:
             "cancel_running": "RQ stops a job by killing its process, whatever that is doing; the guard sets"
             " context.cancelled instead, and RQ calls a job that ended so finished",
             "end_of_killed": f"a job whose workers were killed more than {KILLS} times is in RQ's"
-            " FailedJobRegistry, and without an end in the index: look at it, then `rq requeue` it",
+            " FailedJobRegistry, and without an end in the index: look at it, then `rq requeue` it; so is one"
+            " without a stamp that was adopted, after its own retries",
             "list_finished": "results are forgotten after their time; the index keeps the endings",
         }
     )
