@@ -88,7 +88,8 @@ class TakeOver:
     def _adopt(self, messages: Sequence[Unstamped], announced: Announced) -> None:
         for message, answer in zip(messages, self._legacy.adopt(messages), strict=True):
             announced.adopted += answer == "adopted"
-            announced.unstamped[message.task_type, answer] += answer == "begun"
+            if answer == "begun":
+                announced.unstamped[message.task_type, answer] += 1
 
     def _waiting(self, announced: Announced) -> Iterator[tuple[NewJob, int]]:
         for entry in self._legacy.list_by_time(BEGINNING):

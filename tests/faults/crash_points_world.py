@@ -93,12 +93,15 @@ class Scene:
         assert process.exitcode is not None, f"{operation} does not end"
         self.killed, self.told, self.writes = process.exitcode, _lines(told), _lines(log)
 
-    def put_unstamped(self, task_type: str) -> NewJob:
+    def put_unstamped(self, task_type: str, number: int = 1, run_at: datetime | None = None) -> NewJob:
         """Send a message around the router; the job that stands for it is what `named` returns."""
-        job = NewJob(task_type, {"n": 1}, queue=self.ground.queue_name, tags=[UNNAMED])
+        job = NewJob(task_type, {"n": number}, queue=self.ground.queue_name, run_at=run_at, tags=[UNNAMED])
         if self.ground.kind == "folder":
             text = json.dumps({"task_type": job.task_type, "payload": job.payload, "queue": job.queue})
-            (self.ground.root / "legacy" / "pending" / "foreign.json").write_text(text)
+            due = f"{round(run_at.timestamp() * 1e6):018d}.1.u." if run_at else ""
+            path = self.ground.root / "legacy" / "pending" / f"{due}foreign-{number}.json"
+            path.with_suffix(".tmp").write_text(text)
+            path.with_suffix(".tmp").rename(path)
         else:
             from tests.faults.crash_points_brokers import send_around_the_router
 

@@ -134,7 +134,7 @@ def _say(relayed: Relayed, still_due: int, announced: Announced, left: LegacyLef
 
 
 def _unstamped_left(announced: Announced) -> list[tuple[str, str, int]]:
-    return sorted((*what, count) for what, count in announced.unstamped.items() if count)
+    return sorted((*what, count) for what, count in announced.unstamped.items())
 
 
 def _left_there(announced: Announced, left: LegacyLeft) -> Iterator[str]:
