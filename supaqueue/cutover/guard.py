@@ -10,7 +10,7 @@ from typing import Literal
 
 from supaqueue.contract import Json
 from supaqueue.cutover.errors import LegacyUnavailable, StampTooNew
-from supaqueue.cutover.legacy.index import Index
+from supaqueue.cutover.legacy.index import Index, StartAnswer
 from supaqueue.cutover.marked_run import MarkedRun, within_budget
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import CallError, InvalidInput, QueueUnavailable
@@ -67,14 +67,19 @@ class Guard:
         self._start_in_supabase = start_in_supabase
         self._run_while_unreachable = frozenset(run_while_unreachable)
 
-    def admit(self, stamp: Stamp | Json, task_type: str) -> Admission:
-        """Decide about one message; `stamp` is what it carries, None if nothing. Never raises.
+    def admit(self, stamp: Stamp | Json, task_type: str, unstamped_id: str | None = None) -> Admission:
+        """Decide about one message. Never raises.
 
         Held is: a stamp that cannot be read or is of a newer version, a job that another runner is at, one
-        that Supabase must agree to and does not answer for, and one that the index knows nothing of.
+        that Supabase must agree to and does not answer for, one that the index knows nothing of, and, since
+        it may be another system's by now, one that the index cannot be asked about.
+
+        Args:
+            stamp: what the message carries, None if nothing: such a message runs, unless it was taken over.
+            unstamped_id: what `unstamped_job_id` makes of the message; needed where there may be no stamp.
         """
         if stamp is None:
-            return self._unstamped(task_type)
+            return self._unstamped(unstamped_id)
         try:
             read = stamp if isinstance(stamp, Stamp) else Stamp.from_json(stamp)
         except (StampTooNew, InvalidInput) as unreadable:
@@ -82,13 +87,20 @@ class Guard:
         refused = self._refused(read, task_type) if read.epoch else None
         return refused or self._start(read)
 
-    def _unstamped(self, task_type: str) -> Admission:
-        reason = "unstamped: something enqueues around the router"
+    def _unstamped(self, job_id: str | None) -> Admission:
+        if job_id is None:
+            return _hold("carries no stamp, and its adapter does not say which it is", UPGRADE_SECONDS)
+        runner = str(uuid.uuid4())
         try:
-            self.index.ran_unstamped()
+            answer = within_budget(
+                self.budget_seconds, lambda: self.index.start_unstamped(job_id, runner, self.lease_seconds)
+            )
         except LegacyUnavailable as failed:
-            _log.warning("an unstamped message of %s runs and is not counted: %s", task_type, failed)
-        return Admission("run", reason, run=MarkedRun(self.index, None, "", self.lease_seconds))
+            return _hold(str(failed), LOOK_AGAIN_SECONDS)
+        if answer == "noted":
+            reason = "unstamped: something enqueues around the router"
+            return Admission("run", reason, run=MarkedRun(self.index, None, "", self.lease_seconds))
+        return self._answered(answer, Stamp(job_id), runner)
 
     def _refused(self, stamp: Stamp, task_type: str) -> Admission | None:
         try:
@@ -132,6 +144,9 @@ class Guard:
             )
         except LegacyUnavailable as failed:
             return _hold(str(failed), LOOK_AGAIN_SECONDS)
+        return self._answered(answer, stamp, runner)
+
+    def _answered(self, answer: StartAnswer, stamp: Stamp, runner: str) -> Admission:
         match answer:
             case "started":
                 run = MarkedRun(self.index, stamp, runner, self.lease_seconds, self.budget_seconds)

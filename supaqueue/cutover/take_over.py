@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from supaqueue.contract import NewJob, TakeOverJobs
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.queue import LegacyQueue
+from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.cutover.sizes import within_size
 from supaqueue.transport import Transport
 
@@ -21,9 +22,18 @@ class Announced:
     """Jobs of legacy by what Supabase answered; `due` ones are the relay's to bring over.
 
     `closed_type` counts what was not announced, since its type was not asked for or is not to come.
+
+    Attributes:
+        adopted: messages without a stamp that became jobs of legacy's, and were announced as such.
+        unstamped: those that stay, by task type, as far as it can be read, and why: a `WhyLeft`, or
+            `closed_type`, or `begun`: legacy runs it or ran it.
+        unlisted: why the broker cannot tell which messages wait; None if it can.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
+    adopted: int = 0
+    unstamped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unlisted: str | None = None
 
     @property
     def due(self) -> int:
@@ -53,17 +63,33 @@ class TakeOver:
         self._takes = takes
 
     def announce(self) -> Announced:
-        """Announce every job that waits there under a stamp.
+        """Make jobs of the messages without a stamp, and announce every job that waits there.
 
         Raises:
             CallError: Supabase or legacy gave no usable answer; what was announced stays so.
         """
-        announced = Announced()
+        announced = Announced(unlisted=self._legacy.broker.cannot.get("list_waiting"))
+        if announced.unlisted is None:
+            for messages in within_size(self._unstamped(announced), _bytes_of):
+                self._adopt(messages, announced)
         for batch in within_size(self._waiting(announced), lambda one: one[0].payload_bytes):
             for part in (batch[start : start + 500] for start in range(0, len(batch), 500)):
                 answers = self._transport.send(TakeOverJobs(tuple(part)))
                 announced.answers.update(one.answer for one in answers)
         return announced
+
+    def _unstamped(self, announced: Announced) -> Iterator[Unstamped]:
+        for message in self._legacy.broker.unstamped():
+            if message.job is not None and self._takes(message.task_type):
+                yield message
+            else:
+                announced.unstamped[message.task_type, message.why_left or "closed_type"] += 1
+
+    def _adopt(self, messages: Sequence[Unstamped], announced: Announced) -> None:
+        for message, answer in zip(messages, self._legacy.adopt(messages), strict=True):
+            announced.adopted += answer == "adopted"
+            if answer == "begun":
+                announced.unstamped[message.task_type, answer] += 1
 
     def _waiting(self, announced: Announced) -> Iterator[tuple[NewJob, int]]:
         for entry in self._legacy.list_by_time(BEGINNING):
@@ -73,6 +99,10 @@ class TakeOver:
                 yield entry.job, entry.epoch
             else:
                 announced.answers["closed_type"] += 1
+
+
+def _bytes_of(message: Unstamped) -> int:
+    return message.job.payload_bytes if message.job is not None else 0
 
 
 def _waits(entry: Entry) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from bullmq import Queue
 
+from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.bullmq import BullBroker
 from supaqueue.cutover.legacy.celery_redis import CeleryOnRedis
 from supaqueue.cutover.legacy.conformance import LegacyConformance
@@ -27,13 +31,38 @@ def bullmq_queue(url: str) -> LegacyQueue:
     return LegacyQueue(BullBroker(url), RedisIndex(connect_to(url)))
 
 
+def send_task(url: str, job: NewJob) -> None:
+    """Send a task as an application does."""
+    make_app(url).send_task(job.task_type, [job.payload], eta=job.run_at)
+
+
+def add_job(url: str, job: NewJob) -> None:
+    """Add a job as an application does."""
+
+    async def add() -> None:
+        queue = Queue(job.queue, {"connection": url})
+        delay = 0 if job.run_at is None else round((job.run_at - datetime.now(UTC)).total_seconds() * 1000)
+        await queue.add(job.task_type, job.payload, {"delay": delay})
+        await queue.close()
+
+    asyncio.run(add())
+
+
 class TestCelery(LegacyConformance):
     @pytest.fixture
     def connect(self, valkey: Valkey) -> Callable[[], LegacyQueue]:
         return partial(celery_queue, valkey.url)
+
+    @pytest.fixture
+    def put_unstamped(self, valkey: Valkey) -> Callable[[NewJob], None]:
+        return partial(send_task, valkey.url)
 
 
 class TestBullMQ(LegacyConformance):
     @pytest.fixture
     def connect(self, valkey: Valkey) -> Callable[[], LegacyQueue]:
         return partial(bullmq_queue, valkey.url)
+
+    @pytest.fixture
+    def put_unstamped(self, valkey: Valkey) -> Callable[[NewJob], None]:
+        return partial(add_job, valkey.url)

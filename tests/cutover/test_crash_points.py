@@ -15,6 +15,7 @@ from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.broker import Broker
 from supaqueue.cutover.legacy.index import Index
 from supaqueue.cutover.spool import Spool
+from supaqueue.cutover.take_over import TakeOver
 from supaqueue.devstack import Stack
 from supaqueue.job_id import bucket_of
 from supaqueue.transport import RestTransport
@@ -25,15 +26,18 @@ from tests.faults.crash_points_scenarios import (
     HIGH,
     SCENARIOS,
     Scenario,
+    adopted,
     ended_without_a_mirror,
+    unstamped,
     without_a_mirror,
 )
-from tests.faults.crash_points_table import WRITES, WRITES_IN_REDIS, points_of
+from tests.faults.crash_points_table import WRITES, WRITES_IN_REDIS, WRITES_OF_AN_UNSTAMPED_RUN, points_of
 from tests.faults.crash_points_world import Clock, Scene
 from tests.faults.crash_points_writes import BROKER_READS, BROKER_WRITES, INDEX_READS, INDEX_WRITES
 from tests.valkey import Valkey
 
 KILLED = -9
+WITHOUT_A_MIRROR = (without_a_mirror, ended_without_a_mirror, unstamped, adopted)
 ENDED = ("after index.finish",)
 POINTS = [(name, point) for name, writes in WRITES.items() for point in points_of(writes)]
 OF_ENQUEUE = [one for one in POINTS if SCENARIOS[one[0]].operation == "enqueue"]
@@ -95,7 +99,8 @@ def killed_at(scene: Scene, name: str, point: str) -> tuple[Scenario, NewJob]:
     scene.perform(scenario.operation, job, point, scenario.weather, scenario.last)
     assert scene.killed == KILLED, f"the point was not reached; writes: {scene.writes}"
     assert scene.told == [], "a caller that was killed was told nothing"
-    has_mirror = scenario.prepare not in (without_a_mirror, ended_without_a_mirror)
+    job = scene.named(job)
+    has_mirror = scenario.prepare not in WITHOUT_A_MIRROR
     assert noted_too_early(scene, job, has_mirror=has_mirror) == []
     return scenario, job
 
@@ -135,6 +140,7 @@ def test_the_writes_are_those_of_the_table(scene: Scene, name: str) -> None:
     job = scenario.prepare(scene)
     scene.perform(scenario.operation, job, None, scenario.weather, scenario.last)
     assert scene.killed == (0 if scenario.last is None else KILLED)
+    job = scene.named(job)
     is_off = scenario.is_called_off or scenario.operation == "abandon"
     accepted = scene.told in (["created"], ["exists"]) or (scenario.is_accepted and not is_off)
     check(scene, job, is_accepted=accepted)
@@ -150,9 +156,26 @@ def test_nothing_is_lost_or_run_twice(scene: Scene, name: str, point: str) -> No
     scenario, job = killed_at(scene, name, point)
     had_ended = "completed" in scene.recorded(job)
     longest = 1 if had_ended else max(1, 1 + len(scene.runs(job)))
+    if scenario.is_repeated:
+        TakeOver(scene.world.transport, scene.world.legacy).announce()
     check(scene, job, is_accepted=scenario.is_accepted and not scenario.is_called_off, longest=longest)
     if scenario.is_called_off:
         assert scene.runs(job) == []
+
+
+@pytest.mark.parametrize("point", points_of(WRITES_OF_AN_UNSTAMPED_RUN))
+def test_a_killed_run_without_a_stamp_stays_in_legacy(scene: Scene, point: str) -> None:
+    job = scene.named(unstamped(scene))
+    scene.perform("run_in_legacy", job, point, "clear", "rename to done")
+    assert scene.killed == KILLED, f"the point was not reached; writes: {scene.writes}"
+    had_begun = WRITES_OF_AN_UNSTAMPED_RUN[1] in scene.writes
+    with scene.legacy_worker():
+        TakeOver(scene.world.transport, scene.world.legacy).announce()
+        scene.rest(with_legacy=False)
+    runs = scene.runs(job)
+    assert len(set(runs)) == 1, f"lost, or started in both systems: {runs}"
+    assert not had_begun or set(runs) == {"legacy"}
+    assert len(runs) <= 2
 
 
 @pytest.mark.slow
@@ -209,6 +232,7 @@ def test_the_writes_in_redis_are_those_of_the_table(redis_scene: Scene, name: st
     if not is_finish:
         redis_scene.perform(scenario.operation, job, None, scenario.weather, None)
         writes = redis_scene.writes
+        job = redis_scene.named(job)
     is_off = scenario.is_called_off or scenario.operation == "abandon"
     check(redis_scene, job, is_accepted=not is_off)
     assert len(redis_scene.runs(job)) == (0 if is_off else 1)
@@ -223,6 +247,8 @@ def test_nothing_in_redis_is_lost_or_run_twice(redis_scene: Scene, name: str, po
     scenario, job = killed_at(redis_scene, name, point)
     is_finish = scenario.operation == "run_in_legacy"
     is_sure = scenario.is_accepted and not scenario.is_called_off and scenario.operation != "abandon"
+    if scenario.is_repeated:
+        TakeOver(redis_scene.world.transport, redis_scene.world.legacy).announce()
     check(redis_scene, job, is_accepted=is_sure, longest=2 if is_finish and point not in ENDED else 1)
     if scenario.is_called_off:
         assert redis_scene.runs(job) == []

@@ -79,14 +79,44 @@ def test_legacys_own_job_runs_without_a_call_to_supabase(index: SqliteIndex) -> 
 
 
 def test_an_unstamped_message_runs_and_is_counted(index: SqliteIndex) -> None:
-    with run_of(Guard(index).admit(None, "t")) as run:
+    with run_of(Guard(index).admit(None, "t", new_job_id())) as run:
         assert run.finish(DONE) == "recorded"
     assert index.count().unstamped_runs == 1
 
 
-def test_an_unstamped_message_runs_although_it_cannot_be_counted(index: SqliteIndex) -> None:
-    failing: Any = Failing(index, ran_unstamped=1)
-    assert Guard(failing).admit(None, "t").verdict == "run"
+def test_an_unstamped_message_runs_again_after_a_crash(index: SqliteIndex) -> None:
+    job_id = new_job_id()
+    assert [Guard(index).admit(None, "t", job_id).verdict for _ in range(2)] == ["run", "run"]
+
+
+def test_an_unstamped_message_that_was_adopted_runs_under_the_marker(index: SqliteIndex) -> None:
+    job = NewJob("t")
+    index.adopt([(job, "native")])
+    with run_of(Guard(index).admit(None, "t", job.job_id)) as run:
+        assert run.stamp == Stamp(job.job_id)
+        assert Guard(index).admit(None, "t", job.job_id).verdict == "hold"
+        assert run.finish(DONE) == "recorded"
+    assert Guard(index).admit(None, "t", job.job_id).verdict == "drop"
+    assert index.count().unstamped_runs == 0
+
+
+def test_an_unstamped_message_that_was_taken_over_is_dropped(index: SqliteIndex) -> None:
+    job = NewJob("t")
+    index.adopt([(job, "native")])
+    index.close([job.job_id], "taken_over", [0])
+    assert Guard(index).admit(None, "t", job.job_id).verdict == "drop"
+
+
+def test_an_unstamped_message_waits_for_an_index_that_gives_no_answer(index: SqliteIndex) -> None:
+    silent: Any = Failing(index, start_unstamped=float("inf"))
+    assert Guard(silent, budget_seconds=0).admit(None, "t", new_job_id()).verdict == "hold"
+    stuttering: Any = Failing(index, start_unstamped=1)
+    assert Guard(stuttering).admit(None, "t", new_job_id()).verdict == "run"
+
+
+def test_a_message_without_stamp_or_name_is_held(index: SqliteIndex) -> None:
+    assert Guard(index).admit(None, "t").verdict == "hold"
+    assert index.count().unstamped_runs == 0
 
 
 @pytest.mark.parametrize(

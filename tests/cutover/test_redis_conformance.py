@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from rq import Queue
 
+from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.conformance import IndexConformance, LegacyConformance
 from supaqueue.cutover.legacy.index import Index
 from supaqueue.cutover.legacy.queue import LegacyQueue
@@ -27,6 +29,15 @@ def rq_queue(url: str) -> LegacyQueue:
     return LegacyQueue(RqBroker(client), RedisIndex(client))
 
 
+def enqueue_job(url: str, job: NewJob) -> None:
+    """Enqueue a job as an application does."""
+    queue = Queue(job.queue, connection=connect_to_redis(url))
+    if job.run_at is None:
+        queue.enqueue(job.task_type, job.payload)
+    else:
+        queue.enqueue_at(job.run_at, job.task_type, job.payload)
+
+
 class TestRedisIndex(IndexConformance):
     @pytest.fixture
     def connect_index(self, valkey: Valkey) -> Callable[[], Index]:
@@ -37,3 +48,7 @@ class TestRq(LegacyConformance):
     @pytest.fixture
     def connect(self, valkey: Valkey) -> Callable[[], LegacyQueue]:
         return partial(rq_queue, valkey.url)
+
+    @pytest.fixture
+    def put_unstamped(self, valkey: Valkey) -> Callable[[NewJob], None]:
+        return partial(enqueue_job, valkey.url)

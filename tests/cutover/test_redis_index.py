@@ -340,8 +340,8 @@ def test_what_the_index_does_not_know_is_not_started(index: RedisIndex) -> None:
 
 def test_unstamped_runs_are_counted(index: RedisIndex) -> None:
     assert index.count().last_unstamped_at is None
-    index.ran_unstamped()
-    index.ran_unstamped()
+    index.start_unstamped(new_job_id(), "a", 1)
+    index.start_unstamped(new_job_id(), "a", 1)
     counts = index.count()
     assert counts.unstamped_runs == 2
     assert counts.last_unstamped_at is not None

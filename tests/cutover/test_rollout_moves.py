@@ -15,6 +15,7 @@ from supaqueue.cutover.guard import Guard
 from supaqueue.cutover.legacy.folder import FolderBroker
 from supaqueue.cutover.spooled import mirror_record
 from supaqueue.errors import QueueUnavailable
+from supaqueue.job_id import new_job_id
 from tests.cutover.commands import Terminal
 from tests.cutover.world import World
 from tests.sql.calls import endings, leases
@@ -48,7 +49,7 @@ def test_status_says_who_owns_what_is_owed_and_what_needs_a_person(world: World,
     world.run_in_legacy(ended)
     world.spool.append([mirror_record(world.new_job("legacy"))])
     unstamped(world)
-    world.legacy.index.ran_unstamped()
+    world.legacy.index.start_unstamped(new_job_id(), "a", 1)
     report = rollout.json("status")
     [flag] = report["flags"]
     assert (flag["stage"], flag["supabase_percent"], flag["runs"]) == ("canary", 10, True)
@@ -280,12 +281,12 @@ def test_take_over_brings_what_waits_and_says_what_stays(world: World, rollout: 
     assert admission.verdict == "run"
     unstamped(world)
     done = rollout.json("take-over", "--type", "count")
-    assert (done["taken_over"], done["still_due"], done["left"]) == (2, 0, {"due": 2, "closed_type": 1})
-    assert (done["legacy"]["running"], done["legacy"]["unstamped"]) == (1, 1)
+    assert (done["taken_over"], done["still_due"], done["left"]) == (3, 0, {"due": 3, "closed_type": 1})
+    assert (done["adopted"], done["unstamped"], done["unlisted"]) == (1, [], None)
+    assert (done["legacy"]["running"], done["legacy"]["unstamped"]) == (1, 0)
     said = rollout("take-over").out
     assert "1 jobs were taken over" in said
     assert "1 run in legacy now" in said
-    assert "1 carry no stamp" in said
     assert world.row(late, "owner", "epoch", "status") == ("supabase", 1, "pending")
     assert world.published() == {(running.job_id, 0)}
     assert "0 jobs were taken over" in rollout("take-over").out
@@ -345,7 +346,7 @@ def test_a_proof_counts_what_may_still_come(world: World, rollout: Terminal) -> 
     world.change(is_enabled=True)
     let_time_pass(world)
     assert rollout("drain-proof").code == 0
-    world.legacy.index.ran_unstamped()
+    world.legacy.index.start_unstamped(new_job_id(), "a", 1)
     assert "a message without a stamp ran since" in rollout("drain-proof").out
     assert "must be legacy or supabase" in rollout.refused("drain-proof", "--side", "both")
 

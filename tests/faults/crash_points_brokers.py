@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import bullmq
+import rq
+
+from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.broker import Broker
 from supaqueue.cutover.legacy.bullmq import BullBroker
 from supaqueue.cutover.legacy.celery_redis import CeleryOnRedis
@@ -33,6 +39,31 @@ def _broker(ground: Ground) -> Broker:
     if ground.kind == "celery":
         return CeleryOnRedis(make_app(url), queues=queues)
     return BullBroker(url, queues=queues)
+
+
+def send_around_the_router(ground: Ground, job: NewJob) -> None:
+    """Send a message as the application did before there was a router."""
+    url, queue = ground.broker_url, job.queue
+    if ground.kind == "rq":
+        call = (f"{WORKERS}.run", job.task_type, job.payload)
+        retry = rq.Retry(max=5)  # without any RQ drops what a killed worker had
+        there = rq.Queue(queue, connection=connect(url))
+        if job.run_at is None:
+            there.enqueue(*call, retry=retry)
+        else:
+            there.enqueue_at(job.run_at, *call, retry=retry)
+    elif ground.kind == "celery":
+        with make_app(url) as app:
+            app.send_task(job.task_type, [job.payload], queue=queue, eta=job.run_at)
+    else:
+        asyncio.run(_add(url, job))
+
+
+async def _add(url: str, job: NewJob) -> None:
+    queue = bullmq.Queue(job.queue, {"connection": url})
+    wait = timedelta() if job.run_at is None else job.run_at - datetime.now(UTC)
+    await queue.add(job.task_type, job.payload, {"delay": round(wait.total_seconds() * 1000)})
+    await queue.close()
 
 
 def worker_words(ground: Ground) -> list[str]:

@@ -45,7 +45,8 @@ def _in_supabase(owner: str, epoch: int, mirror_state: str, entry: Entry | None)
 def _has_message(scene: Scene, job: NewJob) -> bool:
     broker = scene.world.legacy.broker
     waits = any(one.stamp is not None and one.stamp.job_id == job.job_id for one in broker.waiting())
-    return waits or bool(broker.count().leased)
+    is_foreign = any(one.job is not None and one.job.job_id == job.job_id for one in broker.unstamped())
+    return waits or is_foreign or bool(broker.count().leased)
 
 
 def _is_unsent(scene: Scene, job: NewJob) -> bool:

@@ -9,7 +9,7 @@ from supaqueue.contract import NewJob
 from supaqueue.cutover.spooled import mirror_record
 from supaqueue.cutover.take_over import TakeOver
 from tests.faults.crash_points_child import Weather
-from tests.faults.crash_points_ground import note
+from tests.faults.crash_points_ground import TASK_TYPE, note
 from tests.faults.crash_points_world import Scene
 from tests.sql.calls import endings
 
@@ -28,6 +28,7 @@ class Scenario:
         last: the write after which one that works for ever is done.
         is_accepted: whether the caller was told that the job is accepted, before.
         is_called_off: whether it was told that the job will not run, before.
+        is_repeated: whether who takes over does so again, after the kill.
     """
 
     operation: str
@@ -36,6 +37,7 @@ class Scenario:
     last: str | None = None
     is_accepted: bool = True
     is_called_off: bool = False
+    is_repeated: bool = False
 
 
 def for_legacy(scene: Scene) -> NewJob:
@@ -149,6 +151,27 @@ def announced(scene: Scene) -> NewJob:
     return job
 
 
+def unstamped(scene: Scene) -> NewJob:
+    """One that waits in legacy, where something sent it around the router."""
+    scene.world.go_to(50)
+    return scene.put_unstamped(TASK_TYPE)
+
+
+def adopted(scene: Scene) -> NewJob:
+    """The same, of which a take-over has made a job of legacy's, and died."""
+    job = unstamped(scene)
+    legacy = scene.world.legacy
+    assert legacy.adopt(list(legacy.broker.unstamped())) == ["adopted"]
+    return scene.named(job)
+
+
+def announced_without_a_stamp(scene: Scene) -> NewJob:
+    """The same, where Supabase was told that it is to come."""
+    job = unstamped(scene)
+    assert TakeOver(scene.world.transport, scene.world.legacy).announce().due == 1
+    return scene.named(job)
+
+
 def _run_in_legacy(scene: Scene, job: NewJob) -> NewJob:
     note(scene.ground.witness, f"{job.job_id} legacy 0\n")
     assert scene.world.run_in_legacy(job).verdict == "run"
@@ -175,11 +198,15 @@ SCENARIOS: dict[str, Scenario] = {
     "take-over": Scenario("take_over", accepted_by_legacy),
     "take-over, unknown here": Scenario("take_over", without_a_mirror),
     "take-over, relay": Scenario("turn", announced),
+    "take-over, unstamped": Scenario("take_over", unstamped, is_repeated=True),
+    "take-over, unstamped, adopted": Scenario("take_over", adopted),
+    "take-over, unstamped, relay": Scenario("turn", announced_without_a_stamp),
     "undo, legacy": Scenario("abandon", accepted_by_legacy),
     "undo, legacy, spooled mirror": Scenario("abandon", with_a_spooled_mirror),
     "undo, Supabase": Scenario("abandon", parked),
     "undo, not come": Scenario("abandon", for_legacy, is_accepted=False),
     "finish, legacy": Scenario("run_in_legacy", accepted_by_legacy, last="rename to done"),
     "finish, handed over": Scenario("run_in_legacy", released, last="rename to done"),
+    "finish, unstamped, adopted": Scenario("run_in_legacy", adopted, last="rename to done"),
     "finish, Supabase": Scenario("run_in_supabase", parked, last="finish_job_tasks_v1"),
 }

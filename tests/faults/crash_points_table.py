@@ -96,6 +96,18 @@ WRITES: dict[str, tuple[str, ...]] = {
         "broker.withdraw: remove pending",
         "open_taken_over_jobs_v1",
     ),
+    "take-over, unstamped": (
+        "rename to pending",
+        "sync folder pending",
+        "index.adopt: commit",
+        "take_over_jobs_v1",
+    ),
+    "take-over, unstamped, adopted": ("index.adopt: commit", "take_over_jobs_v1"),
+    "take-over, unstamped, relay": (
+        "index.close: commit",
+        "broker.withdraw: remove pending",
+        "open_taken_over_jobs_v1",
+    ),
     "undo, legacy": ("index.close: commit", "broker.withdraw: remove pending", "abandon_jobs_v1"),
     "undo, legacy, spooled mirror": (
         "index.close: commit",
@@ -124,6 +136,14 @@ WRITES: dict[str, tuple[str, ...]] = {
         "index.finish: commit",
         "rename to done",
     ),
+    "finish, unstamped, adopted": (
+        "rename to running",
+        "index.start_unstamped: commit",
+        "write witness",
+        "sync witness",
+        "index.finish: commit",
+        "rename to done",
+    ),
     "finish, Supabase": (
         "register_worker_v1",
         "claim_job_tasks_v1",
@@ -132,6 +152,14 @@ WRITES: dict[str, tuple[str, ...]] = {
         "finish_job_tasks_v1",
     ),
 }
+
+WRITES_OF_AN_UNSTAMPED_RUN = (
+    "rename to running",
+    "index.start_unstamped: commit",
+    "write witness",
+    "sync witness",
+    "rename to done",
+)
 
 WRITES_IN_REDIS: dict[str, tuple[str, ...]] = {
     "enqueue, legacy": ("enqueue_jobs_v1", "index.accept", "broker.publish", "index.published"),
@@ -153,8 +181,11 @@ WRITES_IN_REDIS: dict[str, tuple[str, ...]] = {
     ),
     "release": ("index.release", "broker.unpark", "broker.publish", "index.published", "settle_mirrors_v1"),
     "take-over, relay": ("index.close", "broker.withdraw", "open_taken_over_jobs_v1"),
+    "take-over, unstamped": ("index.adopt", "take_over_jobs_v1"),
+    "take-over, unstamped, relay": ("index.close", "broker.withdraw", "open_taken_over_jobs_v1"),
     "undo, legacy": ("index.close", "broker.withdraw", "abandon_jobs_v1"),
     "finish, legacy": ("index.start", "write witness", "sync witness", "index.finish"),
+    "finish, unstamped, adopted": ("index.start_unstamped", "write witness", "sync witness", "index.finish"),
     "finish, handed over": (
         "start_legacy_v1",
         "index.start",

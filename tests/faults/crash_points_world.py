@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from tests.worker.waiting import DEADLINE_SECONDS, until
 forkserver = multiprocessing.get_context("forkserver")
 forkserver.set_forkserver_preload(["__main__", "tests.faults.crash_points_child"])
 
+UNNAMED = "without a stamp"
 EXPIRE = "update job_tasks set lease_expires_at = clock_timestamp() where lease_expires_at is not null"
 WAITING = """select count(*) from jobs where owner = 'supabase' and status in ('pending', 'processing')
     or mirror_state in ('due', 'end_due', 'release_due', 'takeover_due')"""
@@ -90,6 +92,29 @@ class Scene:
         process.join(DEADLINE_SECONDS)
         assert process.exitcode is not None, f"{operation} does not end"
         self.killed, self.told, self.writes = process.exitcode, _lines(told), _lines(log)
+
+    def put_unstamped(self, task_type: str, number: int = 1, run_at: datetime | None = None) -> NewJob:
+        """Send a message around the router; the job that stands for it is what `named` returns."""
+        job = NewJob(task_type, {"n": number}, queue=self.ground.queue_name, run_at=run_at, tags=[UNNAMED])
+        if self.ground.kind == "folder":
+            text = json.dumps({"task_type": job.task_type, "payload": job.payload, "queue": job.queue})
+            due = f"{round(run_at.timestamp() * 1e6):018d}.1.u." if run_at else ""
+            path = self.ground.root / "legacy" / "pending" / f"{due}foreign-{number}.json"
+            path.with_suffix(".tmp").write_text(text)
+            path.with_suffix(".tmp").rename(path)
+        else:
+            from tests.faults.crash_points_brokers import send_around_the_router
+
+            send_around_the_router(self.ground, job)
+        return job
+
+    def named(self, job: NewJob) -> NewJob:
+        """Return the job that a message without a stamp stands for, while that waits; others as they are."""
+        if UNNAMED not in job.tags:
+            return job
+        [found] = self.world.legacy.broker.unstamped()
+        assert found.job is not None, found
+        return found.job
 
     def kill_worker(self, point: str) -> None:
         """Let a worker of a legacy queue in Redis end at a point; RQ's lives on, its child dies."""

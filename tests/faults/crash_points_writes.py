@@ -35,14 +35,15 @@ INDEX_WRITES = frozenset(
         "request_cancel",
         "close",
         "endings_sent",
-        "ran_unstamped",
+        "start_unstamped",
+        "adopt",
         "forget",
         "break_glass",
     ]
 )
 INDEX_READS = frozenset(("unpublished", "get", "list_by_time", "unsent_endings", "count"))
 BROKER_WRITES = frozenset(("publish", "park", "unpark", "withdraw"))
-BROKER_READS = frozenset(("waiting", "count", "problems", "check_alive", "close"))
+BROKER_READS = frozenset(("waiting", "unstamped", "count", "problems", "check_alive", "close"))
 
 
 class Writes:

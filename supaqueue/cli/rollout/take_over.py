@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
@@ -23,7 +22,7 @@ from supaqueue.contract import CountMirrors, FeatureFlags, ReadFeatureFlags
 from supaqueue.cutover.left import LegacyLeft, left_in_legacy
 from supaqueue.cutover.relay import Relay
 from supaqueue.cutover.relayed import Relayed
-from supaqueue.cutover.take_over import TakeOver
+from supaqueue.cutover.take_over import Announced, TakeOver
 from supaqueue.errors import InvalidInput
 from supaqueue.transport import Transport
 
@@ -33,6 +32,18 @@ WHY = {
     "ended": "have ended in legacy, or were cancelled",
     "changed": "on their way to legacy, or under another epoch",
     "closed_type": "of types that are disabled or go back to legacy",
+}
+WHY_UNSTAMPED = {
+    "closed_type": "its type is disabled, goes back to legacy, or was not asked for",
+    "begun": "legacy runs it, or tried it before: what has begun there ends there",
+    "unreadable": "it cannot be read",
+    "unmapped": "its function and arguments are none of a task type with one payload: see `functions` and"
+    " `keyword_types` of your broker",
+    "no_json": "its payload is no plain JSON",
+    "options": "it has an option that no job here can have",
+    "linked": "it waits for other messages, or they for it",
+    "recurring": "its scheduler goes on from it: move the schedule",
+    "with_worker": "a worker has fetched it ahead: stop the workers as they should be stopped, and repeat",
 }
 
 
@@ -57,7 +68,7 @@ def take_over(
                 transport, Relay(transport, queue), timeout, lambda done: progress.advance(bar, done)
             )
         left = left_in_legacy(queue)
-    _say(relayed, still_due, announced.answers, left, as_json)
+    _say(relayed, still_due, announced, left, as_json)
     raise typer.Exit(1 if still_due else 0)
 
 
@@ -99,24 +110,43 @@ def _relay(
         time.sleep(SHORTEST_PAUSE)
 
 
-def _say(relayed: Relayed, still_due: int, answers: Counter[str], left: LegacyLeft, as_json: bool) -> None:
+def _say(relayed: Relayed, still_due: int, announced: Announced, left: LegacyLeft, as_json: bool) -> None:
     if as_json:
-        found = {"still_due": still_due, "left": dict(answers), "legacy": asdict(left)}
+        found = {
+            "still_due": still_due,
+            "left": dict(announced.answers),
+            "adopted": announced.adopted,
+            "unstamped": [
+                {"task_type": task_type, "why": why, "messages": count}
+                for task_type, why, count in _unstamped_left(announced)
+            ],
+            "unlisted": announced.unlisted,
+            "legacy": asdict(left),
+        }
         print_json(asdict(relayed) | found)
         return
     print(
         f"{relayed.taken_over:,} jobs were taken over"
         + (f", {still_due:,} are still due" if still_due else "")
     )
-    for line in _left_there(answers, left):
+    for line in _left_there(announced, left):
         print(f"left: {line}")
 
 
-def _left_there(answers: Counter[str], left: LegacyLeft) -> Iterator[str]:
-    yield from (f"{count:,} {WHY[answer]}" for answer, count in answers.items() if answer != "due")
+def _unstamped_left(announced: Announced) -> list[tuple[str, str, int]]:
+    return sorted((*what, count) for what, count in announced.unstamped.items())
+
+
+def _left_there(announced: Announced, left: LegacyLeft) -> Iterator[str]:
+    answers = announced.answers.items()
+    yield from (f"{count:,} {WHY[answer]}" for answer, count in answers if answer != "due")
+    for task_type, why, count in _unstamped_left(announced):
+        yield f"{count:,} without a stamp of {task_type or 'no known type'}: {WHY_UNSTAMPED[why]}"
+    if announced.unlisted is not None and left.unstamped != 0:
+        yield f"whatever carries no stamp: {announced.unlisted}"
     counts = (
         (left.running, "run in legacy now"),
         (left.retrying, "wait in legacy for another attempt: what has begun there ends there"),
-        (left.unstamped, "carry no stamp: something enqueued around the router; legacy's workers run them"),
+        (left.unstamped, "carry no stamp, and are legacy's workers' to run"),
     )
     yield from (f"{count:,} {what}" for count, what in counts if count)

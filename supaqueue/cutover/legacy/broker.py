@@ -11,6 +11,7 @@ from pydantic import SkipValidation
 
 from supaqueue.contract import Json
 from supaqueue.cutover.legacy.entry import Message
+from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.cutover.stamp import Stamp
 
 
@@ -71,6 +72,15 @@ class Broker(Protocol):
 
     def waiting(self) -> Iterator[Waiting]:
         """Return what waits, is scheduled or is to be retried; it may change meanwhile."""
+
+    def unstamped(self) -> Iterator[Unstamped]:
+        """Return messages without a stamp that wait; it may change meanwhile.
+
+        Nothing is guessed: a message stands for a job if publishing that would make the same message again.
+
+        Raises:
+            ConfigurationError: `list_waiting` is among what it cannot.
+        """
 
     def count(self) -> BrokerCounts:
         """Count messages."""

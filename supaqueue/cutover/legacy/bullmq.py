@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
@@ -17,10 +18,12 @@ from bullmq import Job
 from supaqueue.contract import Json
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
 from supaqueue.cutover.legacy.bullmq_queues import LISTS, PAGE, SORTED_SETS, STAMP_OPTION, Queues
+from supaqueue.cutover.legacy.bullmq_unstamped import MessageId, unstamped_message
 from supaqueue.cutover.legacy.entry import Message
 from supaqueue.cutover.legacy.loop_thread import LoopThread
 from supaqueue.cutover.legacy.redis_connection import answering, connect
 from supaqueue.cutover.legacy.redis_problems import redis_problems
+from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import InvalidInput
 
@@ -109,7 +112,11 @@ class BullBroker:
         """Remove jobs that wait or are delayed; False for what runs, has ended or is not there."""
         loop, queues = self._at_work()
         with self._unavailable("withdraw"):
-            return [loop.run(queues.remove(native_id)) for native_id in native_ids]
+            return [
+                loop.run(queues.remove(native_id) if message is None else queues.remove_message(message))
+                for native_id in native_ids
+                for message in (MessageId.read(native_id),)
+            ]
 
     def waiting(self) -> Iterator[Waiting]:
         """Return what waits, is delayed or is to be retried, the latest of each state first.
@@ -117,15 +124,30 @@ class BullBroker:
         What is added meanwhile may be seen twice, what is removed may make others be missed: repeat until
         nothing is found.
         """
+        for name, page in self._pages("waiting"):
+            for job, due_at in page:
+                yield _waiting(job, name, due_at)
+
+    def unstamped(self) -> Iterator[Unstamped]:
+        """Return what carries no stamp, in the order of `waiting`; what a flow waits for has to stay."""
+        loop, queues = self._at_work()
+        for name, page in self._pages("unstamped"):
+            foreign = [(job, due_at) for job, due_at in page if job.opts.get(STAMP_OPTION) is None]
+            with self._unavailable("unstamped"):
+                parents = loop.run(queues.parents_among(name, [job.id for job, _ in foreign]))
+            for job, due_at in foreign:
+                found = unstamped_message(job, name, due_at)
+                yield replace(found, job=None, why_left="linked") if job.id in parents else found
+
+    def _pages(self, call: str) -> Iterator[tuple[str, list[tuple[Job, datetime | None]]]]:
         loop, queues = self._at_work()
         for name in queues.names():
             for state in (*LISTS, *SORTED_SETS):
                 start = 0
                 while True:
-                    with self._unavailable("waiting"):
+                    with self._unavailable(call):
                         page = loop.run(queues.page(name, state, start))
-                    for job, due_at in page:
-                        yield _waiting(job, name, due_at)
+                    yield name, page
                     if len(page) < PAGE:
                         break
                     start += PAGE

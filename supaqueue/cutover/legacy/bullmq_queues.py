@@ -12,6 +12,7 @@ from bullmq import Job, Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from supaqueue.cutover.legacy.bullmq_unstamped import MessageId
 from supaqueue.cutover.legacy.redis_connection import TIMEOUT_SECONDS
 
 STAMP_OPTION = "supaqueue"
@@ -100,6 +101,24 @@ class Queues:
             if await queue.getJobState(job_id) in WAITING_STATES:
                 return bool(await queue.remove(job_id) == 1)
         return False
+
+    async def remove_message(self, message: MessageId) -> bool:
+        """Remove a job of one queue that waits, unless another one has come under its id."""
+        queue = self.queue(message.queue)
+        if await self.client.hget(queue.toKey(message.id), "timestamp") != str(message.created_at):
+            return False
+        if await queue.getJobState(message.id) not in WAITING_STATES:
+            return False
+        return bool(await queue.remove(message.id) == 1)
+
+    async def parents_among(self, name: str, job_ids: Sequence[str]) -> set[str]:
+        """Return which of these jobs have children that have ended: they are to read their results."""
+        queue = self.queue(name)
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.exists(f"{queue.toKey(job_id)}:processed")
+            found = await pipeline.execute()
+        return {job_id for job_id, has_children in zip(job_ids, found, strict=True) if has_children}
 
     async def count(self) -> Counts:
         """Count jobs; the jobs themselves stay in Redis."""

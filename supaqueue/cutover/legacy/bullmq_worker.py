@@ -19,14 +19,16 @@ from bullmq import Job, Worker
 from bullmq.custom_errors import DelayedError, UnrecoverableError, WaitingChildrenError
 
 from supaqueue.contract import ClaimedTask, Json, TaskTypeOptions
-from supaqueue.cutover.guard import UPGRADE_SECONDS, Admission, Guard
+from supaqueue.cutover.errors import LegacyUnavailable
+from supaqueue.cutover.guard import LOOK_AGAIN_SECONDS, UPGRADE_SECONDS, Admission, Guard
 from supaqueue.cutover.handler_run import Again, completed, failed, run_handler
 from supaqueue.cutover.legacy.bullmq import stamp_of
 from supaqueue.cutover.legacy.bullmq_queues import STAMP_OPTION
+from supaqueue.cutover.legacy.bullmq_unstamped import job_id_of
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.marked_run import MarkedRun, RunStop
 from supaqueue.cutover.recorded_ending import recorded_ending
-from supaqueue.job_id import job_id_from_key
+from supaqueue.cutover.stamp import Stamp
 from supaqueue.worker import Registry
 from supaqueue.worker.registry import Handler
 
@@ -87,7 +89,7 @@ def record_failures(worker: Worker, guard: Guard) -> None:
     tasks: set[asyncio.Task[None]] = set()
 
     def failed_for_good(job: Job, error: Exception) -> None:
-        if job.finishedOn and stamp_of(job) is not None:
+        if job.finishedOn:
             task = asyncio.ensure_future(_record(guard, job, error))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
@@ -96,6 +98,8 @@ def record_failures(worker: Worker, guard: Guard) -> None:
 
 
 async def _record(guard: Guard, job: Job, error: Exception) -> None:
+    if stamp_of(job) is None and not await _was_adopted(guard, job):
+        return
     # What the guard saw is recorded already: then it answers `drop`. A dead runner's marker is waited for.
     while True:
         admission = await _admit(guard, job)
@@ -111,7 +115,7 @@ async def _guarded(guard: Guard, job: Job, token: str, run_it: Callable[[MarkedR
     if admission.run is None:
         _log.info("job %s (%s): %s, %s", job.id, job.name, admission.verdict, admission.reason)
     if admission.verdict == "drop":
-        return _told(await asyncio.to_thread(recorded_ending, guard, stamp_of(job)))
+        return _told(await asyncio.to_thread(recorded_ending, guard, stamp_of(job) or Stamp(_job_id(job))))
     if admission.run is None:
         await _hold(job, token, admission.seconds)
     with admission.run as run:
@@ -119,7 +123,23 @@ async def _guarded(guard: Guard, job: Job, token: str, run_it: Callable[[MarkedR
 
 
 async def _admit(guard: Guard, job: Job) -> Admission:
-    return await asyncio.to_thread(guard.admit, job.opts.get(STAMP_OPTION), job.name)
+    return await asyncio.to_thread(
+        guard.admit, job.opts.get(STAMP_OPTION), job.name, job_id_of(job, job.queue.name)
+    )
+
+
+def _job_id(job: Job) -> str:
+    stamp = stamp_of(job)
+    return stamp.job_id if stamp else job_id_of(job, job.queue.name)
+
+
+async def _was_adopted(guard: Guard, job: Job) -> bool:
+    while True:
+        try:
+            return await asyncio.to_thread(guard.index.get, [_job_id(job)]) != [None]
+        except LegacyUnavailable as silent:
+            _log.warning("job %s failed, and is to be recorded once the index answers: %s", job.id, silent)
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
 async def _run_processor(
@@ -201,9 +221,8 @@ async def _hold(job: Job, token: str, seconds: float) -> NoReturn:
 
 
 def _claimed(job: Job, options: TaskTypeOptions) -> ClaimedTask:
-    stamp = stamp_of(job)
     return ClaimedTask(
-        job_id=stamp.job_id if stamp else job_id_from_key(job.name, f"{job.queue.name}:{job.id}"),
+        job_id=_job_id(job),
         task_number=1,
         queue=job.queue.name,
         task_type=job.name,

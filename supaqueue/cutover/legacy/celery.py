@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from supaqueue.contract import Json, NewJob
+from supaqueue.contract import Json
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
 from supaqueue.cutover.legacy.celery_settings import settings_that_lose_jobs
 from supaqueue.cutover.legacy.celery_stamp import HEADER
 from supaqueue.cutover.legacy.entry import Message
+from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.errors import ConfigurationError
 
 ALIVE_SECONDS = 5.0
@@ -30,6 +31,8 @@ CANNOT: Mapping[str, str] = MappingProxyType(
         " guard sets context.cancelled instead",
         "keep_unknown": "a worker throws away messages of tasks that it does not have: see that every worker"
         " of a queue has all of its tasks",
+        "reuse_ids": "a message without a stamp does not say when it was sent: once it was taken over, one"
+        " that comes under the same task id with the same arguments is taken for it, and dropped",
         "list_finished": "results are forgotten after result_expires; the index keeps the endings",
     }
 )
@@ -101,6 +104,14 @@ class CeleryBroker:
         """
         raise ConfigurationError(f"celery: {self.cannot['list_waiting']}")
 
+    def unstamped(self) -> Iterator[Unstamped]:
+        """Raise: see `cannot`.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(f"celery: {self.cannot['list_waiting']}")
+
     def count(self) -> BrokerCounts:
         """Count what the broker has ready for workers; it knows of nothing else."""
         with self._unavailable("count"), self._app.connection_for_write() as connection:
@@ -121,7 +132,7 @@ class CeleryBroker:
 
     def _send(self, message: Message, producer: Any) -> str:
         job = message.job
-        args, kwargs = self._arguments(job)
+        args, kwargs = self._arguments(job.task_type, job.payload)
         result = self._app.send_task(
             job.task_type,
             args,
@@ -138,10 +149,10 @@ class CeleryBroker:
         )
         return str(result.id)
 
-    def _arguments(self, job: NewJob) -> tuple[list[Json], dict[str, Json]]:
-        if job.task_type in self._keyword_types and isinstance(job.payload, dict):
-            return [], job.payload
-        return [job.payload], {}
+    def _arguments(self, task_type: str, payload: Json) -> tuple[list[Json], dict[str, Json]]:
+        if task_type in self._keyword_types and isinstance(payload, dict):
+            return [], payload
+        return [payload], {}
 
     def _revoke(self, native_ids: Collection[str]) -> None:
         if native_ids:

@@ -16,6 +16,7 @@ from kombu.serialization import prepare_accept_content
 from kombu.transport import redis as kombu_redis
 
 from supaqueue.cutover.legacy.celery_stamp import HEADER
+from supaqueue.cutover.legacy.celery_unstamped import CeleryCall
 from supaqueue.errors import ConfigurationError
 
 PAGE = 500
@@ -147,8 +148,8 @@ class RedisMessages:
         """Remove a message from its list; False if a worker has taken it meanwhile."""
         return found.key is not None and self.redis.lrem(found.key, 1, found.raw) == 1
 
-    def arguments(self, found: Found, accept: Sequence[str]) -> tuple[list[Any], dict[str, Any]] | None:
-        """Return the positional and the keyword arguments; None if they cannot be read here."""
+    def call(self, found: Found, accept: Sequence[str]) -> CeleryCall | None:
+        """Return what a message calls; None if that cannot be read here."""
         content_types = prepare_accept_content(accept)  # type: ignore[no-untyped-call]
         message = self._channel.Message(found.content, self._channel, accept=content_types)
         try:
@@ -156,8 +157,8 @@ class RedisMessages:
         except Exception:  # serializers raise what they like; a message that cannot be read still waits
             return None
         if isinstance(body, dict):
-            return list(body.get("args") or ()), dict(body.get("kwargs") or {})
-        return list(body[0]), dict(body[1])
+            return CeleryCall(list(body.get("args") or ()), dict(body.get("kwargs") or {}), body)
+        return CeleryCall(list(body[0]), dict(body[1]), body[2] or {})
 
     def _keys(self, queue: str) -> list[str]:
         return [

@@ -16,10 +16,11 @@ from supaqueue.contract import ClaimedTask, Json, TaskTypeOptions
 from supaqueue.cutover.guard import Guard
 from supaqueue.cutover.handler_run import Again, completed, failed, run_handler
 from supaqueue.cutover.legacy.celery_stamp import HEADER, payload_of, stamp_of
+from supaqueue.cutover.legacy.celery_unstamped import job_id_of
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.marked_run import MarkedRun
 from supaqueue.cutover.recorded_ending import recorded_ending
-from supaqueue.job_id import job_id_from_key
+from supaqueue.cutover.stamp import Stamp
 from supaqueue.worker import Registry
 from supaqueue.worker.registry import Handler
 
@@ -48,15 +49,22 @@ class GuardedTask(Task):  # type: ignore[misc]  # Celery has no types
         if request.called_directly or request.is_eager or getattr(request, "is_guarded", False):
             return super().__call__(*args, **kwargs)
         request.is_guarded = True  # a task that calls itself as a function is the same run
-        admission = self.guard.admit((request.headers or {}).get(HEADER), self.name)
+        admission = self.guard.admit((request.headers or {}).get(HEADER), self.name, self._unstamped_id())
         if admission.run is None:
             _log.info("task %s[%s]: %s, %s", self.name, request.id, admission.verdict, admission.reason)
         if admission.verdict == "drop":
-            return self._told_again(recorded_ending(self.guard, stamp_of(request.headers)))
+            return self._told_again(recorded_ending(self.guard, self._stamp()))
         if admission.run is None:
             self._hold(admission.seconds)
         with admission.run as run:
             return self._run_marked(run, args, kwargs)
+
+    def _stamp(self) -> Stamp:
+        return stamp_of(self.request.headers) or Stamp(self._unstamped_id())
+
+    def _unstamped_id(self) -> str:
+        request = self.request
+        return job_id_of(request.id, request.args or (), request.kwargs or {})
 
     def _told_again(self, ending: Ending | None) -> Any:
         # A worker that died after its end was recorded has told nobody who waits for the task's result.
@@ -156,9 +164,8 @@ class RegistryTask(GuardedTask):
 
     def _claimed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ClaimedTask:
         request = self.request
-        stamp = stamp_of(request.headers)
         return ClaimedTask(
-            job_id=stamp.job_id if stamp else job_id_from_key(self.name, request.id),
+            job_id=self._stamp().job_id,
             task_number=1,
             queue=str((request.delivery_info or {}).get("routing_key", "")),
             task_type=self.name,

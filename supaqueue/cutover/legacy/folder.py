@@ -12,10 +12,12 @@ from typing import ClassVar
 from supaqueue.cutover.errors import StampTooNew
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
 from supaqueue.cutover.legacy.entry import Message
+from supaqueue.cutover.legacy.folder_adoption import unstamped_files
 from supaqueue.cutover.legacy.folder_files import FolderFiles, message_names, translated
 from supaqueue.cutover.legacy.folder_message import FileName, FolderMessage, message_text, read_message
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.legacy.sqlite_index import SqliteIndex
+from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import InvalidInput
 
@@ -111,6 +113,10 @@ class FolderBroker:
             return read_message((self.files.pending / name).read_bytes(), FileName.of(name))
         except FileNotFoundError:
             return None
+
+    def unstamped(self) -> Iterator[Unstamped]:
+        """Return what something else put there; what nobody took yet gets a name that is its own for good."""
+        return unstamped_files(self.files)
 
     def count(self) -> BrokerCounts:
         """Count files by what their names say."""

@@ -86,6 +86,21 @@ class FolderFiles:
         if durable:
             _sync_folder(folder)
 
+    def rename(self, folder: Path, names: Mapping[str, str]) -> list[str]:
+        """Give files there other names, for good; returns the new names of those that were still there.
+
+        Raises:
+            OSError: some may have their new names.
+        """
+        renamed = []
+        for old, new in names.items():
+            with suppress(FileNotFoundError):
+                os.rename(folder / old, folder / new)
+                renamed.append(new)
+        if renamed:
+            _sync_folder(folder)
+        return renamed
+
 
 @contextmanager
 def translated(call: str, committed: Committed) -> Iterator[None]:

@@ -22,9 +22,9 @@ from supaqueue.contract import ClaimedTask, Json, NewJob, TaskTypeOptions
 from supaqueue.contract.json_value import encode
 from supaqueue.cutover.errors import StampTooNew
 from supaqueue.cutover.legacy.entry import Message
+from supaqueue.cutover.legacy.unstamped import unstamped_job_id
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import InvalidInput
-from supaqueue.job_id import job_id_from_key
 
 DEFAULT_ATTEMPTS = 5
 _NAME = re.compile(r"(\d{18})\.(\d{1,9})\.([su])\.(.+)\.json", re.DOTALL)
@@ -117,7 +117,7 @@ def message_text(message: Message, due_at: datetime) -> str:
 
 
 def read_message(content: bytes, name: FileName) -> FolderMessage:
-    """Read what a file contains; a message without a stamp gets an id that is its name's for good.
+    """Read what a file contains. The id of a job without a stamp is its file's, from when that was taken.
 
     Raises:
         InvalidInput: it is no message; says what is wrong with it, and quotes nothing.
@@ -126,7 +126,7 @@ def read_message(content: bytes, name: FileName) -> FolderMessage:
     stamp = found.get("stamp")
     if stamp is None and name.is_stamped:
         raise InvalidInput("is missing, while the file's name tells of one", field="stamp")
-    row = {**found, "job_id": _job_id(stamp, found, name)}
+    row = {**found, "job_id": _job_id(stamp, name)}
     del row["stamp"]
     try:
         return FolderMessage(stamp, NewJob.from_row(row))
@@ -148,11 +148,11 @@ def _parsed(content: bytes) -> dict[str, Any]:
     return {"stamp": None, **found}
 
 
-def _job_id(stamp: Json, found: dict[str, Any], name: FileName) -> str:
+def _job_id(stamp: Json, name: FileName) -> str:
     if stamp is not None:
         try:
             return Stamp.from_json(stamp).job_id
         except StampTooNew:
             pass  # the guard holds it; whose it is does not matter until then
     digest = hashlib.sha256(os.fsencode(name.rest)).hexdigest()
-    return job_id_from_key(str(found["task_type"]), digest)
+    return unstamped_job_id("folder", digest)

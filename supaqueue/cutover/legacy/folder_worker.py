@@ -164,7 +164,7 @@ class FolderWorker:
         except (InvalidInput, OSError) as unreadable:
             self._refuse(claims, claim, unreadable)
             return
-        admission = self.guard.admit(message.stamp, message.job.task_type)
+        admission = self.guard.admit(message.stamp, message.job.task_type, message.job.job_id)
         if admission.verdict == "hold":
             _log.info("%s is held: %s", claim.name.rest, admission.reason)
             self._again(claims, claim, Again(admission.seconds, spends_attempt=False))
@@ -221,7 +221,7 @@ class FolderWorker:
 
     def _drop(self, claims: FolderClaims, claim: Claim, message: FolderMessage, reason: str) -> None:
         """Put a copy that must not run to where the job's other file went, if it ended here."""
-        stamp = Stamp.from_json(message.stamp)
+        stamp = Stamp(message.job.job_id) if message.stamp is None else Stamp.from_json(message.stamp)
         try:
             (entry,) = self.guard.index.get([stamp.job_id])
         except LegacyUnavailable as silent:

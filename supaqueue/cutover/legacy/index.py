@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from supaqueue.contract import NewJob
@@ -18,8 +18,13 @@ from supaqueue.cutover.stamp import Stamp
 AcceptAnswer = Literal["created", "exists", "conflict"]
 ReleaseAnswer = Literal["released", "exists", "stale", "closed"]
 StartAnswer = Literal["started", "busy", "ended", "stale", "closed", "unknown"]
+UnstampedStart = StartAnswer | Literal["noted"]
+AdoptAnswer = Literal["adopted", "exists", "begun"]
 CloseAnswer = Literal["closed", "started", "ended", "stale"]
 FinishAnswer = Literal["recorded", "lost"]
+
+NOTES_KEPT = timedelta(days=1)
+"""Longer than any run without a stamp lasts, and any broker takes to deliver a message again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Accepted:
 class IndexCounts:
     """Jobs by what they wait for. `marked`: a run marker is held. `unpublished`: intents.
 
-    `unstamped_runs`: how often `ran_unstamped` was called, and when last.
+    `unstamped_runs`: how often `start_unstamped` answered `noted`, and when last.
     """
 
     unpublished: int
@@ -96,6 +101,19 @@ class Index(Protocol):
         known. `unknown`: there is no entry (an index that was lost), a lower epoch, or a parked copy.
         """
 
+    def start_unstamped(self, job_id: str, runner: str, seconds: float) -> UnstampedStart:
+        """Start a message without a stamp; `job_id` is what `unstamped_job_id` makes of it.
+
+        If it was adopted, as `start` does under epoch 0. Else `noted`: it may run, is counted, and can be
+        adopted no more; a repeat counts again. Notes last for `NOTES_KEPT`, or as the index was told.
+        """
+
+    def adopt(self, messages: Sequence[tuple[NewJob, str]]) -> list[AdoptAnswer]:
+        """Make messages without a stamp entries: legacy's, of epoch 0, published under these native ids.
+
+        `exists`: there is an entry of that id already, which stays. `begun`: it was noted.
+        """
+
     def renew(self, stamp: Stamp, runner: str, seconds: float) -> Literal["held", "cancel", "lost"]:
         """Hold the marker for longer."""
 
@@ -137,11 +155,12 @@ class Index(Protocol):
     def endings_sent(self, job_ids: Sequence[str]) -> None:
         """Note that the mirrors of these were told."""
 
-    def ran_unstamped(self) -> None:
-        """Count a message that runs without a stamp. A repeat counts again."""
-
     def count(self) -> IndexCounts:
         """Count entries."""
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Remove entries that ended, and were told, before a time; returns how many."""
+        """Remove entries that ended, and were told, before a time; returns how many.
+
+        What may still be due in the broker stays until then: a copy that was not removed must find it. Notes
+        of before that time go as well.
+        """

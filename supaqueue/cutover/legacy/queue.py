@@ -17,7 +17,8 @@ from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import NotExpressible
 from supaqueue.cutover.legacy.broker import Broker
 from supaqueue.cutover.legacy.entry import Ending, Entry, Message
-from supaqueue.cutover.legacy.index import Index, ReleaseAnswer
+from supaqueue.cutover.legacy.index import AdoptAnswer, Index, ReleaseAnswer
+from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.cutover.stamp import Stamp
 
 PAGE = 1000
@@ -147,6 +148,13 @@ class LegacyQueue:
             )
             for job_id, entry, one in zip(job_ids, before, closed, strict=True)
         ]
+
+    def adopt(self, messages: Sequence[Unstamped]) -> list[AdoptAnswer]:
+        """Make messages without a stamp jobs of legacy's, as if they had come by the router.
+
+        From then on they run under the run marker. `begun`: legacy runs it or ran it, and it stays so.
+        """
+        return self.index.adopt([(one.job, one.native_id) for one in messages if one.job is not None])
 
     def take_over(self, stamps: Sequence[Stamp]) -> list[bool]:
         """Win the run markers of jobs for good, and withdraw their messages; False where one has begun.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from itertools import repeat
@@ -20,12 +20,15 @@ from redis.commands.core import Script
 from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry
 from supaqueue.cutover.legacy.index import (
+    NOTES_KEPT,
     Accepted,
+    AdoptAnswer,
     CloseAnswer,
     FinishAnswer,
     IndexCounts,
     ReleaseAnswer,
     StartAnswer,
+    UnstampedStart,
 )
 from supaqueue.cutover.legacy.redis_connection import answering, as_text
 from supaqueue.cutover.legacy.redis_entry import (
@@ -42,7 +45,7 @@ from supaqueue.errors import InvalidInput
 BATCH = 500
 """Entries in one script: it holds the server up for some milliseconds."""
 
-_SHARED = ("accepted", "intents", "published", "parked", "running", "unsent", "over", "unstamped")
+_SHARED = ("accepted", "intents", "published", "parked", "running", "unsent", "over", "unstamped", "noted")
 
 
 class RedisIndex:
@@ -51,19 +54,23 @@ class RedisIndex:
     Args:
         client: as `redis_connection.connect` makes it; it should have a socket_timeout.
         prefix: of all keys; one per old queue.
+        notes_kept: how long it is known that a message without a stamp runs or ran; longer than any run.
 
     Raises:
         InvalidInput: the prefix is empty, or has braces.
         LegacyUnavailable: from every method, if the server gives no usable answer.
     """
 
-    def __init__(self, client: redis.Redis, *, prefix: str = "supaqueue") -> None:
+    def __init__(
+        self, client: redis.Redis, *, prefix: str = "supaqueue", notes_kept: timedelta = NOTES_KEPT
+    ) -> None:
         if not prefix or set(prefix) & set("{}"):
             raise InvalidInput("must be a text without braces", field="prefix")
         self._client = client
         self._prefix = f"{{{prefix}}}:"
         self._shared = [self._prefix + name for name in _SHARED]
         self._scripts: dict[str, Script] = {}
+        self._notes_kept = notes_kept
 
     def accept(self, jobs: Sequence[NewJob]) -> list[Accepted]:
         """Store jobs that legacy owns, as intents of epoch 0; see `Index.accept`."""
@@ -116,6 +123,17 @@ class RedisIndex:
         """Take the run marker; see `Index.start`."""
         answer: StartAnswer = self._run_for_one("start", stamp, runner, round(seconds * 1e6))
         return answer
+
+    def start_unstamped(self, job_id: str, runner: str, seconds: float) -> UnstampedStart:
+        """Start a message without a stamp; see `Index.start_unstamped`."""
+        kept = round(self._notes_kept.total_seconds() * 1e6)
+        answer: UnstampedStart = self._run_for_one("start", Stamp(job_id), runner, round(seconds * 1e6), kept)
+        return answer
+
+    def adopt(self, messages: Sequence[tuple[NewJob, str]]) -> list[AdoptAnswer]:
+        """Make messages without a stamp entries; see `Index.adopt`."""
+        rows = [(*described(job), native_id) for job, native_id in messages]
+        return self._run_for_each("adopt", [job.job_id for job, _ in messages], rows)
 
     def renew(self, stamp: Stamp, runner: str, seconds: float) -> Literal["held", "cancel", "lost"]:
         """Hold the marker for longer; one that has expired is held again if nobody took it."""
@@ -173,10 +191,6 @@ class RedisIndex:
         """Note that the mirrors of these were told."""
         self._run_for_each("endings_sent", job_ids, [(job_id,) for job_id in job_ids])
 
-    def ran_unstamped(self) -> None:
-        """Count a message that runs without a stamp."""
-        self._run("ran_unstamped", [], [])
-
     def count(self) -> IndexCounts:
         """Count entries."""
         found = self._run("count", [], [])
@@ -190,6 +204,7 @@ class RedisIndex:
         """
         before_score = microseconds(before)
         with answering(self._client, "forget"):
+            self._client.zremrangebyscore(self._prefix + "noted", "-inf", f"({before_score}")
             found: Any = self._client.zrangebyscore(
                 self._prefix + "over", "-inf", f"({before_score}", start=0, num=limit
             )

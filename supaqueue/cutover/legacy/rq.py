@@ -16,13 +16,16 @@ from rq.job import Job, JobStatus
 from rq.registry import ScheduledJobRegistry
 from rq.serializers import resolve_serializer
 
-from supaqueue.contract import Json, NewJob
+from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.broker import BrokerCounts, Waiting
 from supaqueue.cutover.legacy.entry import Message
 from supaqueue.cutover.legacy.redis_connection import answering, as_text, options_of
 from supaqueue.cutover.legacy.redis_problems import redis_problems
+from supaqueue.cutover.legacy.rq_calls import RqCalls
 from supaqueue.cutover.legacy.rq_messages import ATTEMPTS, DEFAULT_ATTEMPTS, STAMP, Attempts, stamp_of
 from supaqueue.cutover.legacy.rq_settings import known_queues, timeout_problems, worker_problems
+from supaqueue.cutover.legacy.rq_unstamped import is_message, rq_id, unstamped_message
+from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.errors import ConfigurationError
 
 PAGE = 500
@@ -73,7 +76,8 @@ class RqBroker:
             "cancel_running": "RQ stops a job by killing its process, whatever that is doing; the guard sets"
             " context.cancelled instead, and RQ calls a job that ended so finished",
             "end_of_killed": f"a job whose workers were killed more than {KILLS} times is in RQ's"
-            " FailedJobRegistry, and without an end in the index: look at it, then `rq requeue` it",
+            " FailedJobRegistry, and without an end in the index: look at it, then `rq requeue` it; so is one"
+            " without a stamp that was adopted, after its own retries",
             "list_finished": "results are forgotten after their time; the index keeps the endings",
         }
     )
@@ -94,10 +98,7 @@ class RqBroker:
         if options_of(client).get("decode_responses"):
             raise ConfigurationError("RQ needs a client without decode_responses: give it one of its own")
         self._client = client
-        self._handlers = handlers
-        self._functions = dict(functions)
-        self._types = {path: task_type for task_type, path in functions.items()}
-        self._keyword_types = frozenset(keyword_types)
+        self._calls = RqCalls(handlers, dict(functions), frozenset(keyword_types))
         self._queues = queues
         self._timeout_seconds = timeout_seconds
         self._longest_run_seconds = longest_run_seconds
@@ -123,18 +124,27 @@ class RqBroker:
     def withdraw(self, native_ids: Sequence[str]) -> list[bool]:
         """Delete jobs that are queued, scheduled or deferred."""
         with answering(self._client, "withdraw"):
-            jobs = self._jobs(native_ids)
-            return [job is not None and self._withdraw(job) for job in jobs]
+            jobs = self._jobs([rq_id(native_id) for native_id in native_ids])
+            return [
+                job is not None and is_message(native_id, job) and self._withdraw(job)
+                for native_id, job in zip(native_ids, jobs, strict=True)
+            ]
 
     def waiting(self) -> Iterator[Waiting]:
         """Return what is queued, scheduled and deferred, queue by queue."""
         with answering(self._client, "waiting"):
-            for name in sorted(self._all_queues()):
-                for places in self._pages(self._queue(name)):
-                    jobs = self._jobs([place.native_id for place in places])
-                    for place, job in zip(places, jobs, strict=True):
-                        if job is not None:
-                            yield self._waiting(place, job)
+            for page in self._waiting_jobs():
+                for place, job in page:
+                    yield self._waiting(place, job)
+
+    def unstamped(self) -> Iterator[Unstamped]:
+        """Return what carries no stamp, queue by queue; see `unstamped_message` for what has to stay."""
+        with answering(self._client, "unstamped"):
+            for page in self._waiting_jobs():
+                foreign = [(place, job) for place, job in page if STAMP not in job.meta]
+                awaited = self._awaited([job for _, job in foreign])
+                for (place, job), is_awaited in zip(foreign, awaited, strict=True):
+                    yield unstamped_message(self._calls, job, place.due_at, is_awaited=is_awaited)
 
     def count(self) -> BrokerCounts:
         """Count messages. `leased` is what workers have taken; what depends on other jobs is `pending`."""
@@ -183,8 +193,8 @@ class RqBroker:
 
     def _described(self, message: Message) -> dict[str, Any]:
         job, attempts = message.job, Attempts.of_job(message.job)
-        path = self._path(job.task_type)
-        args, kwargs = self._arguments(job, path)
+        path = self._calls.path(job.task_type)
+        args, kwargs = self._calls.arguments(job.task_type, job.payload)
         return {
             "func": path,
             "args": args,
@@ -197,20 +207,10 @@ class RqBroker:
             "description": f"{job.task_type} {job.job_id}",  # RQ's own has the arguments, and is logged
         }
 
-    def _path(self, task_type: str) -> str:
-        return self._functions.get(task_type) or self._handlers or task_type
-
-    def _arguments(self, job: NewJob, path: str) -> tuple[tuple[Json, ...], dict[str, Json]]:
-        if path == self._handlers:
-            return (job.task_type, job.payload), {}
-        if job.task_type in self._keyword_types and isinstance(job.payload, dict):
-            return (), job.payload
-        return (job.payload,), {}
-
     def _timeout(self, job: NewJob, path: str) -> int:
         if job.timeout_seconds is None:
             return self._timeout_seconds
-        return ceil(job.timeout_seconds) + (MARGIN_SECONDS if path == self._handlers else 0)
+        return ceil(job.timeout_seconds) + (MARGIN_SECONDS if path == self._calls.handlers else 0)
 
     def _there(self, native_ids: Sequence[str]) -> set[str]:
         with self._client.pipeline(transaction=False) as pipeline:
@@ -230,20 +230,27 @@ class RqBroker:
         return removed
 
     def _waiting(self, place: _Place, job: Job) -> Waiting:
-        args, kwargs = _arguments_of(job)
-        func_name = "" if args is None else str(job.func_name)
-        if func_name == self._handlers and args and len(args) == 2:
-            task_type, args = str(args[0]), args[1:]
-        else:
-            task_type = self._types.get(func_name, func_name)
+        task_type, payload = self._calls.read(job)
         return Waiting(
             native_id=job.id,
             stamp=stamp_of(job.meta),
             task_type=task_type,
             queue=str(job.origin),
-            payload=_payload_of(args or (), kwargs),
+            payload=payload,
             due_at=place.due_at,
         )
+
+    def _waiting_jobs(self) -> Iterator[list[tuple[_Place, Job]]]:
+        for name in sorted(self._all_queues()):
+            for places in self._pages(self._queue(name)):
+                jobs = self._jobs([place.native_id for place in places])
+                yield [(place, job) for place, job in zip(places, jobs, strict=True) if job is not None]
+
+    def _awaited(self, jobs: Sequence[Job]) -> list[bool]:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for job in jobs:
+                pipeline.exists(job.dependents_key)
+            return [bool(one) for one in pipeline.execute()]
 
     def _pages(self, queue: Queue) -> Iterator[list[_Place]]:
         for start in range(0, queue.count, PAGE):
@@ -284,17 +291,3 @@ class RqBroker:
 
 def _queue_of(message: Message) -> str:
     return message.job.queue
-
-
-def _arguments_of(job: Job) -> tuple[tuple[Any, ...] | None, dict[str, Any]]:
-    try:
-        return tuple(job.args), dict(job.kwargs)
-    except Exception:  # what a foreign process pickled may not load here
-        return None, {}
-
-
-def _payload_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:
-    if len(args) == 1 and not kwargs:
-        payload: Json = args[0]
-        return payload
-    return {"args": list(args), "kwargs": kwargs} if args else kwargs

@@ -24,8 +24,8 @@ from supaqueue.cutover.guard import UPGRADE_SECONDS, Guard
 from supaqueue.cutover.handler_run import Again, completed, failed, retry_seconds, run_handler
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.legacy.rq_messages import ATTEMPTS, DEFAULT_ATTEMPTS, STAMP, Attempts, stamp_of
+from supaqueue.cutover.legacy.rq_unstamped import job_id_of
 from supaqueue.cutover.marked_run import MarkedRun
-from supaqueue.job_id import job_id_from_key
 from supaqueue.worker import Registry
 
 _log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def rq_handler(registry: Registry, guard: Guard) -> Callable[[str, Json], Any]:
 
 
 def _admitted(guard: Guard, job: Job, task_type: str, go: Callable[[MarkedRun], Any]) -> Any:
-    admission = guard.admit(job.meta.get(STAMP), task_type)
+    admission = guard.admit(job.meta.get(STAMP), task_type, job_id_of(job))
     if admission.run is None:
         _log.info("RQ job %s: %s, %s", job.id, admission.verdict, admission.reason)
     if admission.verdict == "drop":
@@ -112,9 +112,9 @@ def _earlier_result(guard: Guard, job: Job) -> Any:
     """Return what the job came to before: RQ would write None over it, or never had it from a killed run."""
     stamp = stamp_of(job.meta)
     result = job.return_value(refresh=True)
-    if result is not None or stamp is None:
+    if result is not None:
         return result
-    (entry,) = guard.index.get([stamp.job_id])
+    (entry,) = guard.index.get([stamp.job_id if stamp else job_id_of(job)])
     return entry.ending.result if entry is not None and entry.ending is not None else None
 
 
@@ -187,7 +187,7 @@ def _run_handler(
 def _claimed(job: Job, options: TaskTypeOptions, attempts: Attempts, payload: Json) -> ClaimedTask:
     stamp = stamp_of(job.meta)
     return ClaimedTask(
-        job_id=stamp.job_id if stamp else job_id_from_key(options.task_type, job.id),
+        job_id=stamp.job_id if stamp else job_id_of(job),
         task_number=1,
         queue=str(job.origin),
         task_type=options.task_type,

@@ -40,7 +40,9 @@ create table if not exists unstamped (
     only_row integer primary key check (only_row = 1),
     runs integer not null,
     last_at integer not null
-)
+);
+create table if not exists noted (job_id text primary key, at integer not null) without rowid;
+create index if not exists noted_by_time on noted (at)
 """
 COLUMNS = (
     "job_id, content, owner, epoch, state, accepted_at, due_at, native_id, runner, runs_until, starts,"

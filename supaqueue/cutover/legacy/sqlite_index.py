@@ -14,12 +14,15 @@ from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy import sqlite_moves as moves
 from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry
 from supaqueue.cutover.legacy.index import (
+    NOTES_KEPT,
     Accepted,
+    AdoptAnswer,
     CloseAnswer,
     FinishAnswer,
     IndexCounts,
     ReleaseAnswer,
     StartAnswer,
+    UnstampedStart,
 )
 from supaqueue.cutover.legacy.sqlite_entry import COLUMNS, SCHEMA, content_of, entry_of, microseconds, moment
 from supaqueue.cutover.legacy.sqlite_file import SqliteFile
@@ -37,11 +40,19 @@ class SqliteIndex:
         path: of the file, made at first use; its folder must exist, on a disk of this machine: SQLite's
             write-ahead log does not work over a network.
         clock: gives the time, aware.
+        notes_kept: how long it is known that a message without a stamp runs or ran; longer than any run.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        notes_kept: timedelta = NOTES_KEPT,
+    ) -> None:
         self._file = SqliteFile(path, SCHEMA)
         self._clock = clock
+        self._notes_kept = notes_kept
 
     def accept(self, jobs: Sequence[NewJob]) -> list[Accepted]:
         """Store jobs that legacy owns; see `Index`."""
@@ -118,16 +129,22 @@ class SqliteIndex:
     def start(self, stamp: Stamp, runner: str, seconds: float) -> StartAnswer:
         """Take the run marker; see `Index`."""
         with self._file.transaction("start") as db:
-            entry = moves.entry_in(db, stamp.job_id)
+            return moves.start(db, stamp, runner, seconds, self._clock())
+
+    def start_unstamped(self, job_id: str, runner: str, seconds: float) -> UnstampedStart:
+        """Start a message without a stamp; see `Index`."""
+        with self._file.transaction("start_unstamped") as db:
             now = self._clock()
-            if refusal := moves.start_refused(entry, stamp, runner, now):
-                return refusal
-            db.execute(
-                "update job set starts = starts + (runner is not ?), runner = ?, runs_until = ?"
-                " where job_id = ?",
-                (runner, runner, moves.later(now, seconds), stamp.job_id),
-            )
-            return "started"
+            if moves.entry_in(db, job_id) is not None:
+                return moves.start(db, Stamp(job_id), runner, seconds, now)
+            moves.note(db, job_id, now, now - self._notes_kept)
+            return "noted"
+
+    def adopt(self, messages: Sequence[tuple[NewJob, str]]) -> list[AdoptAnswer]:
+        """Make messages without a stamp entries; see `Index`."""
+        with self._file.transaction("adopt") as db:
+            now = self._next_moment(db)
+            return [moves.adopt(db, job, native_id, now) for job, native_id in messages]
 
     def renew(self, stamp: Stamp, runner: str, seconds: float) -> Literal["held", "cancel", "lost"]:
         """Hold the marker for longer; see `Index`."""
@@ -209,15 +226,6 @@ class SqliteIndex:
                 [json.dumps(list(job_ids))],
             )
 
-    def ran_unstamped(self) -> None:
-        """Count a message that runs without a stamp."""
-        with self._file.transaction("ran_unstamped") as db:
-            db.execute(
-                "insert into unstamped values (1, 1, ?)"
-                " on conflict do update set runs = runs + 1, last_at = excluded.last_at",
-                [microseconds(self._clock())],
-            )
-
     def count(self) -> IndexCounts:
         """Count entries."""
         with self._file.reading("count") as db:
@@ -241,11 +249,14 @@ class SqliteIndex:
 
     def forget(self, before: datetime, limit: int) -> int:
         """Remove entries that ended or were closed, and were told, before a time; returns how many."""
+        at = microseconds(before)
         with self._file.transaction("forget") as db:
+            moves.forget_notes(db, at, limit)
             return db.execute(
-                "delete from job where rowid in (select rowid from job"
-                " where is_unsent = 0 and ended_at < ? order by ended_at limit ?)",
-                (microseconds(before), limit),
+                "delete from job where rowid in (select rowid from job where is_unsent = 0 and ended_at < ?"
+                " and (due_at is null or due_at < ? or closed_as is not 'taken_over')"
+                " order by ended_at limit ?)",
+                (at, at, limit),
             ).rowcount
 
     def disconnect(self) -> None:

@@ -10,7 +10,13 @@ from typing import Any
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry, EntryState, Owner
-from supaqueue.cutover.legacy.index import CloseAnswer, FinishAnswer, ReleaseAnswer, StartAnswer
+from supaqueue.cutover.legacy.index import (
+    AdoptAnswer,
+    CloseAnswer,
+    FinishAnswer,
+    ReleaseAnswer,
+    StartAnswer,
+)
 from supaqueue.cutover.legacy.sqlite_entry import (
     COLUMNS,
     broken_text,
@@ -20,6 +26,9 @@ from supaqueue.cutover.legacy.sqlite_entry import (
     microseconds,
 )
 from supaqueue.cutover.stamp import Stamp
+
+NOTES_FORGOTTEN = 10
+"""At each new note: more than come, so that what is over is soon gone."""
 
 
 def rows_of(db: sqlite3.Connection, job_ids: Iterable[str]) -> dict[str, tuple[Any, ...]]:
@@ -129,6 +138,48 @@ def start_refused(entry: Entry | None, stamp: Stamp, runner: str, now: datetime)
     if entry.epoch < stamp.epoch or entry.owner != "legacy":
         return "unknown"
     return "busy" if entry.runner != runner and _is_marked(entry, now) else None
+
+
+def start(db: sqlite3.Connection, stamp: Stamp, runner: str, seconds: float, now: datetime) -> StartAnswer:
+    """Take the run marker, if it can be taken."""
+    if refusal := start_refused(entry_in(db, stamp.job_id), stamp, runner, now):
+        return refusal
+    db.execute(
+        "update job set starts = starts + (runner is not ?), runner = ?, runs_until = ? where job_id = ?",
+        (runner, runner, later(now, seconds), stamp.job_id),
+    )
+    return "started"
+
+
+def note(db: sqlite3.Connection, job_id: str, now: datetime, kept_from: datetime) -> None:
+    """Note and count that a message without a stamp runs; a few notes from before `kept_from` go."""
+    at = microseconds(now)
+    db.execute("insert or replace into noted values (?, ?)", (job_id, at))
+    db.execute(
+        "insert into unstamped values (1, 1, ?)"
+        " on conflict do update set runs = runs + 1, last_at = excluded.last_at",
+        [at],
+    )
+    forget_notes(db, microseconds(kept_from), NOTES_FORGOTTEN)
+
+
+def forget_notes(db: sqlite3.Connection, before: int, limit: int) -> None:
+    """Remove notes from before a time, the oldest first."""
+    db.execute(
+        "delete from noted where job_id in (select job_id from noted where at < ? order by at limit ?)",
+        (before, limit),
+    )
+
+
+def adopt(db: sqlite3.Connection, job: NewJob, native_id: str, now: datetime) -> AdoptAnswer:
+    """Make a message without a stamp an entry, unless it has begun."""
+    if rows_of(db, [job.job_id]):
+        return "exists"
+    if db.execute("select 1 from noted where job_id = ?", [job.job_id]).fetchone():
+        return "begun"
+    insert(db, job, now, owner="legacy", epoch=0, state="published", due_at=job.run_at)
+    db.execute("update job set native_id = ? where job_id = ?", (native_id, job.job_id))
+    return "adopted"
 
 
 def is_held_by(entry: Entry | None, stamp: Stamp, runner: str) -> bool:

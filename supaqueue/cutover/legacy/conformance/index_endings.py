@@ -209,10 +209,3 @@ class IndexEndings(IndexSubject):
         counts = index.count()
         assert (counts.unpublished, counts.published, counts.parked) == (2, 2, 1)
         assert (counts.marked, counts.unsent_endings) == (1, 1)
-
-    def test_unstamped_runs_are_counted(self, index: Index) -> None:
-        assert (index.count().unstamped_runs, index.count().last_unstamped_at) == (0, None)
-        index.ran_unstamped()
-        index.ran_unstamped()
-        assert index.count().unstamped_runs == 2
-        assert index.count().last_unstamped_at is not None

@@ -49,6 +49,11 @@ class QueueSubject:
         raise NotImplementedError("override the fixture connect")
 
     @pytest.fixture
+    def put_unstamped(self) -> Callable[[NewJob], None]:
+        """Return what sends a job's type, payload and `run_at` around the router; override it."""
+        raise NotImplementedError("override the fixture put_unstamped")
+
+    @pytest.fixture
     def queue(self, connect: Callable[[], LegacyQueue]) -> LegacyQueue:
         """The queue."""
         return connect()

@@ -10,7 +10,7 @@ local function refusal(entry, epoch)
     return nil
 end
 
-local function close(key, id, starts)
+local function close(key, id, starts, due_at)
     set_state(key, id, 'closed')
     free_marker(key, id)
     redis.call('HSET', key, 'closed_as', closed_as)
@@ -19,7 +19,8 @@ local function close(key, id, starts)
         set_ending(key, id, '{"status":"cancelled","attempts":' .. starts .. '}', '')
         redis.call('ZADD', UNSENT, now, id)
     else
-        redis.call('ZADD', OVER, now, id)
+        -- Until it is due, a copy that the broker did not remove must find it.
+        redis.call('ZADD', OVER, math.max(now, due_at), id)
     end
 end
 
@@ -29,6 +30,6 @@ for n = 1, entries() do
     local entry = read(key)
     if not entry then store(key, id, 'legacy', 0, 'closed') end
     answers[n] = entry and refusal(entry, epoch) or 'closed'
-    if not entry or not refusal(entry, epoch) then close(key, id, entry and entry.starts or 0) end
+    if not entry or not refusal(entry, epoch) then close(key, id, entry and entry.starts or 0, tonumber(entry and entry.due_at or 0)) end
 end
 return answers

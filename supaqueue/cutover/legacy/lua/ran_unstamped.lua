@@ -1,2 +1,0 @@
-redis.call('HINCRBY', UNSTAMPED, 'runs', 1)
-redis.call('HSET', UNSTAMPED, 'last_at', microseconds(now))
