@@ -1,15 +1,16 @@
--- Stands before every script of the index. KEYS: seven sorted sets of job ids, a hash, then a hash per entry asked for.
-local ACCEPTED, INTENTS, PUBLISHED, PARKED, RUNNING, UNSENT, OVER, UNSTAMPED = unpack(KEYS, 1, 8)
+-- Stands before every script of the index. KEYS: seven sorted sets of job ids, a hash, one more such set, then a hash per entry
+-- asked for.
+local ACCEPTED, INTENTS, PUBLISHED, PARKED, RUNNING, UNSENT, OVER, UNSTAMPED, RESERVED = unpack(KEYS, 1, 9)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local WAITING = {intent = INTENTS, published = PUBLISHED, parked = PARKED}
 
 local function entries()
-    return #KEYS - 8
+    return #KEYS - 9
 end
 
 local function key_of(n)
-    return KEYS[8 + n]
+    return KEYS[9 + n]
 end
 
 local function microseconds(number)
