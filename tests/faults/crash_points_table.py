@@ -46,7 +46,6 @@ WRITES: dict[str, tuple[str, ...]] = {
     "enqueue, left behind": (
         "sync folder spool",
         "write spool",
-        "sync spool",
         "index.accept: commit",
         "broker.publish: sync writing",
         "broker.publish: rename to pending",
@@ -66,13 +65,11 @@ WRITES: dict[str, tuple[str, ...]] = {
     "enqueue, left behind, reserved, silent": (
         "sync folder spool",
         "write spool",
-        "sync spool",
         "index.accept: commit",
     ),
     "enqueue, left behind, stored, silent": (
         "sync folder spool",
         "write spool",
-        "sync spool",
         "index.accept: commit",
     ),
     "enqueue, Supabase": (
