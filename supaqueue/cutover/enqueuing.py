@@ -3,7 +3,8 @@
 Legacy owns: an inert row to Supabase within a small budget, else into the spool; then the legacy write, whose
 error is the caller's. Supabase owns: its row, whose error is the caller's; then the parked copy, or the relay
 brings it. Where Supabase may own the job already (an id that the caller gave, an answer `flag_changed`), the
-row that says `legacy` is stored there before legacy is written, so that a delayed try conflicts.
+row that says `legacy` is stored there before legacy is written, so that a delayed try conflicts. Where legacy
+may (an id that the caller gave, and a process with old flags), its index is told before Supabase is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from supaqueue.contract import EnqueueJobs, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.parts import Parts, known_flags
 from supaqueue.cutover.placing import CALL, Placed, Placing, has_two_owners, refuse_other_bucket
+from supaqueue.cutover.reserving import Reserving
 from supaqueue.cutover.rollout import KnownFlags
 from supaqueue.cutover.spooled import mirror_record
 from supaqueue.cutover.steps import Steps, TookTooLong, send, work
@@ -34,6 +36,7 @@ class Enqueuing:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._placing = Placing(parts.switches, parts.legacy)
+        self._reserving = Reserving(parts)
 
     def enqueue(self, jobs: Sequence[NewJob], ours: Iterable[NewJob]) -> Steps[list[EnqueueAnswer]]:
         """Store jobs, and answer each in order.
@@ -81,6 +84,7 @@ class Enqueuing:
         for _ in range(FLAG_CHANGES):
             if not rest:
                 return
+            rest = yield from self._reserving.reserve(rest)
             changed = yield from self._to_supabase(rest, answers, may_repin=may_repin and not tried)
             tried += changed
             if changed:
@@ -128,13 +132,33 @@ class Enqueuing:
         return found
 
     def _to_legacy(self, placed: Sequence[Placed], answers: Answers) -> Steps[None]:
-        """Write to legacy what was not refused."""
+        """Write to legacy what was not refused; where an id is reserved there, only if Supabase agrees."""
         accepted = [one for one in placed if one.place not in answers]
         if not accepted:
             return
         jobs = [one.job for one in accepted]
+        found = yield from work(lambda: self._parts.legacy.enqueue_unsettled(jobs))
+        pairs = list(zip(accepted, found, strict=True))
+        answers.update((one.place, answer) for one, answer in pairs if answer is not None)
+        yield from self._settle_reserved([one for one, answer in pairs if answer is None], answers)
+
+    def _settle_reserved(self, placed: Sequence[Placed], answers: Answers) -> Steps[None]:
+        if not placed:
+            return
+        try:
+            asked = [replace(one, settle=True) for one in placed]
+            yield from self._to_supabase(asked, answers, may_repin=False)
+        except CallError as error:
+            error.committed = "unknown"  # who reserved it may have stored it
+            raise
+
+    def _to_legacy_settled(self, placed: Sequence[Placed], answers: Answers) -> Steps[None]:
+        """Write to legacy what Supabase has stored as legacy's."""
+        if not placed:
+            return
+        jobs = [one.job for one in placed]
         found = yield from work(lambda: self._parts.legacy.enqueue(jobs))
-        answers.update((one.place, answer) for one, answer in zip(accepted, found, strict=True))
+        answers.update((one.place, answer) for one, answer in zip(placed, found, strict=True))
 
     def _to_supabase(
         self, placed: Sequence[Placed], answers: Answers, *, may_repin: bool
@@ -156,7 +180,8 @@ class Enqueuing:
         for one, answer in pairs:
             if answer.owner == one.owner:
                 one.remember()
-        yield from self._to_legacy([one for one, answer in pairs if _is_due_in_legacy(one, answer)], answers)
+        due = [one for one, answer in pairs if _is_due_in_legacy(one, answer)]
+        yield from self._to_legacy_settled(due, answers)
         yield from self._park([one.job for one, answer in pairs if _is_to_be_parked(one, answer)])
         return [one for one, answer in pairs if answer.answer == "flag_changed"]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, Self
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.entry import Owner
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.plan import Copy, Plan, effective_stage, plan, plan_without_flag
-from supaqueue.cutover.rollout import KnownFlags
+from supaqueue.cutover.rollout import KEPT_SECONDS, KnownFlags
 from supaqueue.cutover.stages import Stage
 from supaqueue.cutover.switches import Switches
 from supaqueue.cutover.tenants import key_bucket
@@ -16,6 +18,11 @@ from supaqueue.errors import InvalidInput, QueueUnavailable
 from supaqueue.job_id import bucket_of, new_job_id
 
 CALL = "enqueue_jobs_v1"
+RESERVED_FOR = timedelta(seconds=KEPT_SECONDS) + timedelta(hours=1)
+"""For how long after the first percent a process may go by flags of before; an hour more than it should."""
+
+Reserve = Literal["no", "should", "must"]
+"""Whether legacy's index has to be told of an id before Supabase gets the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,7 @@ class Placed:
         job: a copy of it that says the owner.
         copy: what the other system gets.
         settle: Supabase has to store the owner before legacy is written.
+        reserve: before Supabase is written, legacy's index has to say that it does not have the job.
         has_left: the cutover is complete: nothing is written to legacy any more.
     """
 
@@ -36,6 +44,7 @@ class Placed:
     job: NewJob
     copy: Copy
     settle: bool
+    reserve: Reserve
     has_left: bool
 
     @property
@@ -45,9 +54,17 @@ class Placed:
         return self.job.owner
 
     def remember(self) -> None:
-        """Let the caller's object present the owner from now on; what it presents already stays."""
-        if self.given.owner is None:
+        """Let the caller's object present the owner from now on; what it presents already stays.
+
+        An id that the caller chose, and of which Supabase was not asked, may be placed otherwise elsewhere.
+        """
+        is_sure = self.given.is_minted or self.settle or self.owner == "supabase"
+        if self.given.owner is None and is_sure:
             self.given.place(self.owner)
+
+    def as_legacys(self) -> Self:
+        """Return the same job as one that legacy has, which Supabase is to store as legacy's."""
+        return replace(self, job=self.job.owned_by("legacy"), copy="inert_row", settle=True, reserve="no")
 
 
 class Placing:
@@ -90,7 +107,9 @@ class Placing:
             self._legacy.check(given)
         job = given.owned_by(owner)  # `given` remembers it only once it may count
         settle = owner == "legacy" and presented is None and _is_repeat(given, known)
-        return Placed(place, given, job, _copy(planned, owner), settle, has_left)
+        is_new = owner == "supabase" and presented is None and not has_left
+        reserve = _reserve(given, known) if is_new else "no"
+        return Placed(place, given, job, _copy(planned, owner), settle, reserve, has_left)
 
     def _plan(self, job: NewJob, known: KnownFlags | None) -> Plan:
         bucket = bucket_of(job.job_id)
@@ -140,10 +159,23 @@ def _is_repeat(job: NewJob, known: KnownFlags | None) -> bool:
     """Whether another try of it may have been placed with Supabase: its id is not of this object alone."""
     if job.is_minted:
         return False
-    if known is None:
-        return True
-    own = known.flags.of(job.task_type)
-    return known.flags.overall.raised_at is not None or (own is not None and own.raised_at is not None)
+    return known is None or _raised_at(job, known) is not None
+
+
+def _reserve(job: NewJob, known: KnownFlags | None) -> Reserve:
+    """Whether legacy may have the job, written there by a process that did not ask Supabase."""
+    if job.is_minted:
+        return "no"
+    raised_at = _raised_at(job, known) if known is not None else None
+    if known is None or raised_at is None or known.flags.read_at <= raised_at + RESERVED_FOR:
+        return "must"
+    return "should"  # one minted by another process, whose row is in its spool
+
+
+def _raised_at(job: NewJob, known: KnownFlags) -> datetime | None:
+    """When Supabase was first given jobs of its type; of two such times the later."""
+    flags = (known.flags.overall, known.flags.of(job.task_type))
+    return max((flag.raised_at for flag in flags if flag and flag.raised_at), default=None)
 
 
 def _route_by_tenant(job: NewJob, known: KnownFlags) -> None:

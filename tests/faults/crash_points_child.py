@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from supaqueue.answer import AbandonAnswer, EnqueueAnswer
-from supaqueue.contract import Call, NewJob
+from supaqueue.contract import Call, NewJob, ReadFeatureFlags
 from supaqueue.cutover.guard import Guard
 from supaqueue.cutover.legacy.folder_worker import FolderWorker, run_folder_worker
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.relay import Relay
-from supaqueue.cutover.rollout import Rollout
+from supaqueue.cutover.rollout import KnownFlags, Rollout
 from supaqueue.cutover.router import DualWriteQueue
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.steps import Step
@@ -88,6 +88,17 @@ class PatientQueue(DualWriteQueue):
 
 
 @dataclass(frozen=True)
+class KeptFlags:
+    """What a process knows that read no flags since."""
+
+    known: KnownFlags
+
+    def at_hand(self) -> KnownFlags:
+        """Return them."""
+        return self.known
+
+
+@dataclass(frozen=True)
 class Means:
     """What an operation works with."""
 
@@ -110,6 +121,16 @@ class Means:
         )
 
     @property
+    def router_left_behind(self) -> DualWriteQueue:
+        """One that goes by flags of before the first percent."""
+        flags = self.transport.send(ReadFeatureFlags())
+        before = replace(flags.overall, stage="mirror", is_enabled=False, raised_at=None)
+        rollout: Any = KeptFlags(KnownFlags(replace(flags, overall=before), 3600.0, False))
+        return PatientQueue(
+            self.legacy, transport=self.transport, rollout=rollout, switches=Switches(), spool=self.spool
+        )
+
+    @property
     def relay(self) -> Relay:
         """A relay on this host."""
         return Relay(self.transport, self.legacy, self.spool)
@@ -128,6 +149,12 @@ class Means:
 def enqueue(means: Means) -> None:
     """An API's one call; the caller is told `created`, `exists`, `conflict`, or that it failed."""
     [answer] = _answers(means, lambda router: router.enqueue_many([means.plan.job]))
+    means.tell(answer.answer)
+
+
+def enqueue_left_behind(means: Means) -> None:
+    """The same, by a process that does not know of the first percent."""
+    [answer] = _answers(means, lambda _: means.router_left_behind.enqueue_many([means.plan.job]))
     means.tell(answer.answer)
 
 
@@ -181,7 +208,17 @@ def run_in_supabase(means: Means) -> None:
 
 OPERATIONS: dict[str, Callable[[Means], None]] = {
     one.__name__: one
-    for one in (enqueue, abandon, send_spooled, turn, hand_back, take_over, run_in_legacy, run_in_supabase)
+    for one in (
+        enqueue,
+        enqueue_left_behind,
+        abandon,
+        send_spooled,
+        turn,
+        hand_back,
+        take_over,
+        run_in_legacy,
+        run_in_supabase,
+    )
 }
 
 

@@ -58,6 +58,28 @@ def with_a_key(scene: Scene) -> NewJob:
     return scene.new_job(*HIGH, key="order 1")
 
 
+def with_a_key_of_supabase_s(scene: Scene) -> NewJob:
+    """The same, where Supabase is to own it."""
+    scene.world.go_to(50)
+    return scene.new_job(*LOW, key="order 2")
+
+
+def reserved(scene: Scene) -> NewJob:
+    """One by key, of which another process has reserved the id, and died."""
+    job = with_a_key_of_supabase_s(scene)
+    assert scene.world.legacy.index.reserve([job.job_id]) == ["supabase"]
+    return job
+
+
+def reserved_and_stored(scene: Scene) -> NewJob:
+    """The same, where the other process died once Supabase had the job."""
+    job = reserved(scene)
+    stored = NewJob.from_row(job.row())
+    stored.place("supabase")
+    assert scene.world.enqueue(stored) == ["created"]
+    return job
+
+
 def accepted_by_legacy(scene: Scene) -> NewJob:
     """One that waits in legacy, with its mirror."""
     job = for_legacy(scene)
@@ -184,6 +206,17 @@ SCENARIOS: dict[str, Scenario] = {
     "enqueue, legacy, answer lost": Scenario("enqueue", for_legacy, "lost", is_accepted=False),
     "enqueue, legacy, by key": Scenario("enqueue", with_a_key, is_accepted=False),
     "enqueue, legacy, by key, Supabase silent": Scenario("enqueue", with_a_key, "silent", is_accepted=False),
+    "enqueue, Supabase, by key": Scenario("enqueue", with_a_key_of_supabase_s, is_accepted=False),
+    "enqueue, left behind": Scenario(
+        "enqueue_left_behind", with_a_key_of_supabase_s, "silent", is_accepted=False
+    ),
+    "enqueue, left behind, reserved": Scenario("enqueue_left_behind", reserved, is_accepted=False),
+    "enqueue, left behind, reserved, silent": Scenario(
+        "enqueue_left_behind", reserved, "silent", is_accepted=False
+    ),
+    "enqueue, left behind, stored, silent": Scenario(
+        "enqueue_left_behind", reserved_and_stored, "silent", is_accepted=False
+    ),
     "enqueue, Supabase": Scenario("enqueue", for_supabase, is_accepted=False),
     "enqueue, Supabase, silent": Scenario("enqueue", for_supabase, "silent", is_accepted=False),
     "enqueue, Supabase, answer lost": Scenario("enqueue", for_supabase, "lost", is_accepted=False),

@@ -24,6 +24,7 @@ from supaqueue.transport import AsyncRestTransport, RestTransport
 INDEX_WRITES = frozenset(
     [
         "accept",
+        "reserve",
         "published",
         "park",
         "release",

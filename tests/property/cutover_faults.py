@@ -14,15 +14,21 @@ Fault = Literal["none", "lost", "delayed", "refused"]
 
 
 class FaultyTransport:
-    """Carries calls to another transport; the next mutating ones meet the faults that were set."""
+    """Carries calls to another transport; the next mutating ones meet the faults that were set.
+
+    While it `is_cut_off`, none gets there.
+    """
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
         self.faults: list[Fault] = []
         self.delayed: list[Call[Any]] = []
+        self.is_cut_off = False
 
     def send(self, call: Call[Reply]) -> Reply:
         """Make the call, or meet its fault."""
+        if self.is_cut_off:
+            raise _unavailable(call, "no")
         fault = self.faults.pop(0) if self.faults and call.mutates else "none"
         if fault == "refused":
             raise _unavailable(call, "no")

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from supaqueue import job_id
+from supaqueue.answer import EnqueueAnswer
 from supaqueue.contract import (
     CancelJobs,
     ChangeFeatureFlag,
@@ -52,11 +53,14 @@ from supaqueue.errors import CallError, CallRefused
 from tests.cutover.sql_transport import SqlTransport
 from tests.cutover.world import begin_anew
 from tests.property.cutover_faults import Fault, FaultyTransport
+from tests.property.cutover_frozen import FrozenEnqueue
 from tests.property.worlds import PASS_TIME
 
 LEASE_SECONDS = 600.0
 FAULTS = st.lists(st.sampled_from(["none", "none", "lost", "delayed", "refused"]), max_size=4)
 WHICH = st.integers(0, 7)
+KEYS = st.sampled_from([None, None, "a", "i"])
+"""Of buckets above the half and below it."""
 
 
 @dataclass(eq=False)
@@ -93,6 +97,11 @@ class FrozenFlags:
 
     at_hand = current
 
+    @property
+    def know_of_a_percent(self) -> bool:
+        """Whether they are from after the first one."""
+        return self.current().flags.overall.raised_at is not None
+
     def refresh(self) -> KnownFlags:
         """Read."""
         self._flags = self._transport.send(ReadFeatureFlags())
@@ -108,10 +117,19 @@ class CutoverMachine(RuleBasedStateMachine):
     @initialize(
         percent=st.sampled_from([0, 50, 100]),
         seed=st.integers(0, 2**32),
-        jobs=st.integers(0, 3),
+        jobs=st.lists(st.tuples(st.integers(0, 1), KEYS, st.sampled_from(["none", "lost"])), max_size=4),
         claimed=st.integers(0, 2),
+        is_left_behind=st.booleans(),
     )
-    def begin(self, percent: int, seed: int, jobs: int, claimed: int) -> None:
+    def begin(
+        self,
+        percent: int,
+        seed: int,
+        jobs: list[tuple[int, str | None, Fault]],
+        claimed: int,
+        is_left_behind: bool,
+    ) -> None:
+        """With `is_left_behind`, the second process is cut off, with flags of before the first percent."""
         self.draw_ids_from(random.Random(seed))
         begin_anew(self.database)
         self.folder = Path(tempfile.mkdtemp(prefix="supaqueue-machine-"))
@@ -127,17 +145,20 @@ class CutoverMachine(RuleBasedStateMachine):
         self.asked: list[Asked] = []
         self.held: list[tuple[Asked, ClaimedTask, bool]] = []
         self.runs: list[Run] = []
+        self.frozen: list[tuple[Asked, FrozenEnqueue]] = []
         self.place: Json = None
         self.goes_back = False
         self.back_since_done = False
         self.change(stage="off", is_enabled=False, rollout_percent=0, holdback_percent=0)
         self.change(stage="mirror")
+        self.flags[1].refresh()
+        self.transports[1].is_cut_off = is_left_behind
         for step in range(50, percent + 1, 50):
             self.change(is_enabled=True, rollout_percent=step)
-        for flags in self.flags:
-            flags.refresh()
-        for _ in range(jobs):
-            self.enqueue(0, [], None)
+        for number in range(2):
+            self.refresh(number)
+        for number, key, fault in jobs:
+            self.enqueue(number, [fault], key)
         if claimed:
             self.claim(claimed)
 
@@ -160,14 +181,48 @@ class CutoverMachine(RuleBasedStateMachine):
 
     # The callers.
 
-    @rule(number=st.integers(0, 1), faults=FAULTS, key=st.sampled_from([None, None, None, "a", "b"]))
+    @rule(number=st.integers(0, 1), faults=FAULTS, key=KEYS)
     def enqueue(self, number: int, faults: list[Fault], key: str | None) -> None:
-        job = NewJob("count", {"n": 1}, queue="q", idempotency_key=key, max_attempts=3)
+        asked, job = self.ask(idempotency_key=key)
+        self.try_to_enqueue(asked, job, number, faults)
+
+    @rule(number=st.integers(0, 1), key=KEYS, steps=st.integers(0, 3))
+    def freeze(self, number: int, key: str | None, steps: int) -> None:
+        """A process begins to enqueue, and stands still; never to go on, if nothing thaws it."""
+        asked, job = self.ask(idempotency_key=key)
+        frozen = FrozenEnqueue(self.routers[number], self.transports[number], job)
+        self.let_go_on(asked, frozen, steps)
+
+    @rule(which=WHICH, steps=st.sampled_from([1, 1000]))
+    def thaw(self, which: int, steps: int) -> None:
+        if self.frozen:
+            self.let_go_on(*self.frozen.pop(which % len(self.frozen)), steps)
+
+    def let_go_on(self, asked: Asked, frozen: FrozenEnqueue, steps: int) -> None:
+        try:
+            answer = frozen.go_on(steps)
+        except CallError:
+            return
+        if answer is None:
+            self.frozen.append((asked, frozen))
+        else:
+            self.answered(asked, answer)
+
+    @rule(which=WHICH, number=st.integers(0, 1), faults=FAULTS)
+    def repeat_by_id(self, which: int, number: int, faults: list[Fault]) -> None:
+        """By one who knows the id alone; an id that a router minted needs its ticket at one left behind."""
+        if self.asked and self.flags[number].know_of_a_percent:
+            asked, job = self.ask(job_id=str(self.nth(self.asked, which).job.job_id))
+            self.try_to_enqueue(asked, job, number, faults)
+
+    def ask(self, **options: Any) -> tuple[Asked, NewJob]:
+        """Return a new job, and what was asked of its id, perhaps before."""
+        job = NewJob("count", {"n": 1}, queue="q", max_attempts=3, **options)
         known = next((asked for asked in self.asked if asked.job.job_id == job.job_id), None)
         asked = known or Asked(job)
         if known is None:
             self.asked.append(asked)
-        self.try_to_enqueue(asked, job, number, faults)
+        return asked, job
 
     @rule(which=WHICH, number=st.integers(0, 1), faults=FAULTS)
     def repeat(self, which: int, number: int, faults: list[Fault]) -> None:
@@ -185,12 +240,15 @@ class CutoverMachine(RuleBasedStateMachine):
             return
         finally:
             self.transports[number].faults.clear()
+        self.answered(asked, answer)
+        if answer.answer == "created" and answer.owner == "supabase":
+            assert self.gives_to_supabase(), "Supabase got a job that the flag does not give to it"
+
+    def answered(self, asked: Asked, answer: EnqueueAnswer) -> None:
         if answer.answer == "conflict":
-            assert asked.called_off, "only what was abandoned is refused"
+            assert asked.called_off or asked.may_be_cancelled, "only what was abandoned is refused"
         else:
             asked.accepted = True
-            if answer.answer == "created" and answer.owner == "supabase":
-                assert self.gives_to_supabase(), "Supabase got a job that the flag does not give to it"
 
     def gives_to_supabase(self) -> bool:
         query = "select is_enabled and rollout_percent > 0 from feature_flag where task_type is null"
@@ -205,7 +263,13 @@ class CutoverMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 1))
     def refresh(self, number: int) -> None:
-        self.flags[number].refresh()
+        if not self.transports[number].is_cut_off:
+            self.flags[number].refresh()
+
+    @rule(number=st.integers(0, 1), is_cut_off=st.booleans())
+    def cut_off(self, number: int, is_cut_off: bool) -> None:
+        """Supabase's line to one process."""
+        self.transports[number].is_cut_off = is_cut_off
 
     @rule(
         which=WHICH,
@@ -216,19 +280,25 @@ class CutoverMachine(RuleBasedStateMachine):
         if not self.asked:
             return
         asked = self.nth(self.asked, which)
-        answer: str
-        if how == "abandon":
-            answer = self.routers[number].abandon([asked.job.job_id])[0].answer
-        elif how == "cancel":
-            answer = self.routers[number].cancel(asked.job.job_id).answer
-        else:
-            answer = self.direct.send(CancelJobs((asked.job.job_id,)))[0].answer
+        try:
+            answer = self.call_off_by(asked.job.job_id, number, how)
+        except CallError:
+            assert self.transports[number].is_cut_off
+            asked.may_be_cancelled = True  # in legacy it may be
+            return
         is_off = answer in ("cancelled", "abandoned")
         asked.may_be_cancelled = asked.may_be_cancelled or answer == "requested"
         if is_off and not asked.called_off:
             ended = self.ended_in(asked)
             asked.called_off = True
             assert ended <= {"cancelled"}, "told cancelled what had ended"
+
+    def call_off_by(self, job_id: str, number: int, how: str) -> str:
+        if how == "abandon":
+            return self.routers[number].abandon([job_id])[0].answer
+        if how == "cancel":
+            return self.routers[number].cancel(job_id).answer
+        return self.direct.send(CancelJobs((job_id,)))[0].answer
 
     # Workers of Supabase.
 
@@ -387,7 +457,9 @@ class CutoverMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def settle(self) -> None:
-        """Every fault ends, and everything runs until nothing is left."""
+        """Every fault ends, and everything runs until nothing is left; what is frozen was killed."""
+        for _, frozen in self.frozen:
+            frozen.kill()
         for transport in self.transports:
             while transport.delayed:
                 transport.deliver(0)

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from supaqueue.contract import NewJob
-from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry
+from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry, Owner
 from supaqueue.cutover.stamp import Stamp
 
-AcceptAnswer = Literal["created", "exists", "conflict"]
+AcceptAnswer = Literal["created", "exists", "conflict", "reserved"]
 ReleaseAnswer = Literal["released", "exists", "stale", "closed"]
 StartAnswer = Literal["started", "busy", "ended", "stale", "closed", "unknown"]
 UnstampedStart = StartAnswer | Literal["noted"]
@@ -55,12 +55,20 @@ class IndexCounts:
 class Index(Protocol):
     """What each index does. Safe for several threads and several processes."""
 
-    def accept(self, jobs: Sequence[NewJob]) -> list[Accepted]:
+    def accept(self, jobs: Sequence[NewJob], *, is_settled: bool = False) -> list[Accepted]:
         """Store jobs that legacy owns, as intents of epoch 0.
 
         `created`, or `exists` (same id, same content), or `conflict` (same id with other content, or
         abandoned). `message_due` while it is an intent, so that a repeat publishes what the first try may not
-        have. A copy parked before is `exists` and stays parked.
+        have. A copy parked before is `exists` and stays parked. `reserved`: nothing was stored, since the id
+        is reserved; with `is_settled`, because Supabase has said that legacy owns them, it is.
+        """
+
+    def reserve(self, job_ids: Sequence[str]) -> list[Owner]:
+        """Let these ids be accepted only as settled, where there is no entry of them; returns who has each.
+
+        `legacy`: there is an entry, and legacy owns it, if only as a tombstone. An entry outranks a
+        reservation, whichever came first. A repeat makes it last from then on.
         """
 
     def published(self, messages: Sequence[tuple[Stamp, str]]) -> None:
@@ -162,5 +170,5 @@ class Index(Protocol):
         """Remove entries that ended, and were told, before a time; returns how many.
 
         What may still be due in the broker stays until then: a copy that was not removed must find it. Notes
-        of before that time go as well.
+        and reservations of before that time go as well: it has to lie further back than flags are kept.
         """

@@ -17,7 +17,7 @@ from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import NotExpressible
 from supaqueue.cutover.legacy.broker import Broker
 from supaqueue.cutover.legacy.entry import Ending, Entry, Message
-from supaqueue.cutover.legacy.index import AdoptAnswer, Index, ReleaseAnswer
+from supaqueue.cutover.legacy.index import Accepted, AdoptAnswer, Index, ReleaseAnswer
 from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.cutover.stamp import Stamp
 
@@ -58,15 +58,28 @@ class LegacyQueue:
                 raise NotExpressible(f"the legacy queue may own this job, and {why}", field=option)
 
     def enqueue(self, jobs: Sequence[NewJob]) -> list[EnqueueAnswer]:
-        """Accept jobs that legacy owns, and publish them.
+        """Accept jobs that legacy owns for sure, and publish them.
 
         Raises:
             NotExpressible: before anything is written.
             LegacyUnavailable: some may have been accepted; the same call again tells.
         """
+        answers = self._enqueue(jobs, is_settled=True)
+        return [answer for answer in answers if answer is not None]  # none is: nothing settled is refused
+
+    def enqueue_unsettled(self, jobs: Sequence[NewJob]) -> list[EnqueueAnswer | None]:
+        """Do the same with jobs that Supabase has not agreed to; None: reserved, so that it has to first.
+
+        Raises:
+            NotExpressible: before anything is written.
+            LegacyUnavailable: some may have been accepted; the same call again tells.
+        """
+        return self._enqueue(jobs, is_settled=False)
+
+    def _enqueue(self, jobs: Sequence[NewJob], *, is_settled: bool) -> list[EnqueueAnswer | None]:
         for job in jobs:
             self.check(job)
-        accepted = self.index.accept(jobs)
+        accepted = self.index.accept(jobs, is_settled=is_settled)
         self._publish(
             [
                 Message(Stamp(job.job_id), job, one.due_at)
@@ -74,10 +87,7 @@ class LegacyQueue:
                 if one.message_due
             ]
         )
-        return [
-            EnqueueAnswer(job.job_id, one.answer, owner="legacy")
-            for job, one in zip(jobs, accepted, strict=True)
-        ]
+        return [_told(job, one) for job, one in zip(jobs, accepted, strict=True)]
 
     def park(self, jobs: Sequence[NewJob]) -> None:
         """Keep inert copies of jobs that Supabase owns."""
@@ -180,6 +190,12 @@ class LegacyQueue:
 
     def _withdraw(self, entries: Iterable[Entry]) -> None:
         self.broker.withdraw([entry.native_id for entry in entries if entry.native_id is not None])
+
+
+def _told(job: NewJob, accepted: Accepted) -> EnqueueAnswer | None:
+    if accepted.answer == "reserved":
+        return None
+    return EnqueueAnswer(job.job_id, accepted.answer, owner="legacy")
 
 
 def _has_come(entry: Entry | None) -> bool:

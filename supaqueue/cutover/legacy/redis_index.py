@@ -18,7 +18,7 @@ import redis
 from redis.commands.core import Script
 
 from supaqueue.contract import NewJob
-from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry
+from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry, Owner
 from supaqueue.cutover.legacy.index import (
     NOTES_KEPT,
     Accepted,
@@ -45,7 +45,10 @@ from supaqueue.errors import InvalidInput
 BATCH = 500
 """Entries in one script: it holds the server up for some milliseconds."""
 
-_SHARED = ("accepted", "intents", "published", "parked", "running", "unsent", "over", "unstamped", "noted")
+_SHARED = (
+    *("accepted", "intents", "published", "parked", "running", "unsent", "over"),
+    *("unstamped", "noted", "reserved"),
+)
 
 
 class RedisIndex:
@@ -72,14 +75,18 @@ class RedisIndex:
         self._scripts: dict[str, Script] = {}
         self._notes_kept = notes_kept
 
-    def accept(self, jobs: Sequence[NewJob]) -> list[Accepted]:
+    def accept(self, jobs: Sequence[NewJob], *, is_settled: bool = False) -> list[Accepted]:
         """Store jobs that legacy owns, as intents of epoch 0; see `Index.accept`."""
         rows = [(*described(job), _delay_of(job)) for job in jobs]
-        found = self._run_for_each("accept", [job.job_id for job in jobs], rows)
+        found = self._run_for_each("accept", [job.job_id for job in jobs], rows, int(is_settled))
         return [
             Accepted(answer, bool(is_due), moment(due_at) if due_at else None)
             for answer, is_due, due_at in found
         ]
+
+    def reserve(self, job_ids: Sequence[str]) -> list[Owner]:
+        """Let ids be accepted only as settled; see `Index.reserve`."""
+        return self._run_for_each("reserve", job_ids, [(job_id,) for job_id in job_ids])
 
     def published(self, messages: Sequence[tuple[Stamp, str]]) -> None:
         """Note the native ids of messages; see `Index.published`."""
@@ -211,6 +218,15 @@ class RedisIndex:
         removed = 0
         for batch in _batches([as_text(one) for one in found]):
             removed += self._run("forget", batch, [before_score, *batch])
+        return removed + self._forget_reserved(before_score, limit - removed)
+
+    def _forget_reserved(self, before: int | str, limit: int) -> int:
+        removed = 0
+        while removed < limit:
+            batch: int = self._run("forget_reserved", [], [before, min(BATCH, limit - removed)])
+            removed += batch
+            if batch < BATCH:
+                break
         return removed
 
     def _known(self, job_ids: Sequence[str]) -> list[Entry]:

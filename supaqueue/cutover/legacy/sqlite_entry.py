@@ -36,6 +36,11 @@ create index if not exists job_unended on job (state) where ended_at is null;
 create index if not exists job_marked on job (runs_until) where runs_until is not null;
 create index if not exists job_unsent on job (ended_at) where is_unsent = 1;
 create index if not exists job_sent on job (ended_at) where is_unsent = 0 and ended_at is not null;
+create table if not exists reserved (
+    job_id text primary key,
+    reserved_at integer not null
+);
+create index if not exists reserved_by_time on reserved (reserved_at);
 create table if not exists unstamped (
     only_row integer primary key check (only_row = 1),
     runs integer not null,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy import sqlite_moves as moves
-from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry
+from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry, Owner
 from supaqueue.cutover.legacy.index import (
     NOTES_KEPT,
     Accepted,
@@ -54,15 +54,22 @@ class SqliteIndex:
         self._clock = clock
         self._notes_kept = notes_kept
 
-    def accept(self, jobs: Sequence[NewJob]) -> list[Accepted]:
+    def accept(self, jobs: Sequence[NewJob], *, is_settled: bool = False) -> list[Accepted]:
         """Store jobs that legacy owns; see `Index`."""
+        job_ids = [job.job_id for job in jobs]
         with self._file.transaction("accept") as db:
-            known = moves.rows_of(db, (job.job_id for job in jobs))
+            known = moves.rows_of(db, job_ids)
+            reserved = set() if is_settled else moves.reserved_in(db, job_ids)
             now = self._next_moment(db)
-            return [self._accept(db, job, known, now) for job in jobs]
+            return [self._accept(db, job, known, reserved, now) for job in jobs]
 
     def _accept(
-        self, db: sqlite3.Connection, job: NewJob, known: dict[str, tuple[Any, ...]], now: datetime
+        self,
+        db: sqlite3.Connection,
+        job: NewJob,
+        known: dict[str, tuple[Any, ...]],
+        reserved: set[str],
+        now: datetime,
     ) -> Accepted:
         content = content_of(job)
         if job.job_id in known:
@@ -71,11 +78,18 @@ class SqliteIndex:
                 return Accepted("conflict", False)
             is_due = entry.owner == "legacy" and entry.epoch == 0 and entry.state == "intent"
             return Accepted("exists", is_due and entry.ending is None, entry.due_at)
+        if job.job_id in reserved:
+            return Accepted("reserved", False)
         due_at = job.run_at
         if job.delay_seconds is not None:
             due_at = now + timedelta(seconds=job.delay_seconds)
         known[job.job_id] = moves.insert(db, job, now, owner="legacy", epoch=0, state="intent", due_at=due_at)
         return Accepted("created", True, due_at)
+
+    def reserve(self, job_ids: Sequence[str]) -> list[Owner]:
+        """Let ids be accepted only as settled; see `Index`."""
+        with self._file.transaction("reserve") as db:
+            return moves.reserve(db, job_ids, self._clock())
 
     def published(self, messages: Sequence[tuple[Stamp, str]]) -> None:
         """Note native ids; see `Index`."""
@@ -248,16 +262,17 @@ class SqliteIndex:
         )
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Remove entries that ended or were closed, and were told, before a time; returns how many."""
+        """Remove entries that ended or were closed, and were told, before a time; see `Index`."""
         at = microseconds(before)
         with self._file.transaction("forget") as db:
             moves.forget_notes(db, at, limit)
-            return db.execute(
+            removed = db.execute(
                 "delete from job where rowid in (select rowid from job where is_unsent = 0 and ended_at < ?"
                 " and (due_at is null or due_at < ? or closed_as is not 'taken_over')"
                 " order by ended_at limit ?)",
                 (at, at, limit),
             ).rowcount
+            return removed + moves.forget_reserved(db, before, limit - removed)
 
     def disconnect(self) -> None:
         """Close the file; the next call opens it again."""

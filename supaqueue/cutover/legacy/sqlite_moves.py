@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +44,34 @@ def entry_in(db: sqlite3.Connection, job_id: str) -> Entry | None:
     """Return one entry."""
     row = rows_of(db, [job_id]).get(job_id)
     return None if row is None else entry_of(row)
+
+
+def reserve(db: sqlite3.Connection, job_ids: Sequence[str], now: datetime) -> list[Owner]:
+    """Reserve ids that nothing is known of; returns who has each."""
+    known = {job_id: entry_of(row) for job_id, row in rows_of(db, job_ids).items()}
+    db.executemany(
+        "insert into reserved values (?, ?) on conflict do update set reserved_at = excluded.reserved_at",
+        [(job_id, microseconds(now)) for job_id in job_ids if job_id not in known],
+    )
+    return [known[job_id].owner if job_id in known else "supabase" for job_id in job_ids]
+
+
+def reserved_in(db: sqlite3.Connection, job_ids: Sequence[str]) -> set[str]:
+    """Return those ids that are reserved."""
+    found = db.execute(
+        "select job_id from reserved where job_id in (select value from json_each(?))",
+        [json.dumps(list(job_ids))],
+    )
+    return {job_id for (job_id,) in found}
+
+
+def forget_reserved(db: sqlite3.Connection, before: datetime, limit: int) -> int:
+    """Remove reservations of before a time; returns how many."""
+    return db.execute(
+        "delete from reserved where rowid in (select rowid from reserved"
+        " where reserved_at < ? order by reserved_at limit ?)",
+        (microseconds(before), limit),
+    ).rowcount
 
 
 def insert(

@@ -23,6 +23,7 @@ pytest.register_assert_rewrite(
     f"{__name__}.index_calls",
     f"{__name__}.index_endings",
     f"{__name__}.index_races",
+    f"{__name__}.index_reservations",
     f"{__name__}.index_unstamped",
     f"{__name__}.queue_calls",
     f"{__name__}.queue_crashes",
@@ -33,13 +34,16 @@ from supaqueue.cutover.legacy.conformance.index_break_glass import IndexBreakGla
 from supaqueue.cutover.legacy.conformance.index_calls import IndexCalls  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_endings import IndexEndings  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_races import IndexRaces  # noqa: E402
+from supaqueue.cutover.legacy.conformance.index_reservations import IndexReservations  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_unstamped import IndexUnstamped  # noqa: E402
 from supaqueue.cutover.legacy.conformance.queue_calls import QueueCalls  # noqa: E402
 from supaqueue.cutover.legacy.conformance.queue_crashes import QueueCrashes  # noqa: E402
 from supaqueue.cutover.legacy.conformance.queue_unstamped import QueueUnstamped  # noqa: E402
 
 
-class IndexConformance(IndexCalls, IndexEndings, IndexRaces, IndexBreakGlass, IndexUnstamped):
+class IndexConformance(
+    IndexCalls, IndexEndings, IndexRaces, IndexReservations, IndexBreakGlass, IndexUnstamped
+):
     """What every index has to do; override the fixture `connect_index`."""
 
 

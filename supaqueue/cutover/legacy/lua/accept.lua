@@ -1,4 +1,6 @@
--- ARGV per entry: id, job, content, due_at, delay. Returns per entry: answer, whether its message is due, when it may run.
+-- ARGV: 1 if it was settled that legacy owns them, then per entry: id, job, content, due_at, delay. Returns per entry:
+-- answer, whether its message is due, when it may run.
+local is_settled = ARGV[1] == '1'
 local answers = {}
 
 local function due(at, delay)
@@ -11,13 +13,15 @@ local function answer_of(entry, content)
 end
 
 for n = 1, entries() do
-    local id, job, content, at, delay = unpack(ARGV, n * 5 - 4, n * 5)
+    local id, job, content, at, delay = unpack(ARGV, n * 5 - 3, n * 5 + 1)
     local entry = read(key_of(n))
     if entry then
         local answer = answer_of(entry, content)
         local is_intent = entry.state == 'intent' and entry.epoch == 0 and not entry.ended_at
         local message_due = answer == 'exists' and is_intent
         answers[n] = {answer, message_due and 1 or 0, entry.due_at or ''}
+    elseif not is_settled and redis.call('ZSCORE', RESERVED, id) then
+        answers[n] = {'reserved', 0, ''}
     else
         local due_at = due(at, delay)
         store(key_of(n), id, 'legacy', 0, 'intent')

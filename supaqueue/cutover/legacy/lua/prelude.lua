@@ -1,15 +1,16 @@
--- Stands before every script of the index. KEYS: seven sorted sets of job ids, a hash, another sorted set, then a hash per entry asked for.
-local ACCEPTED, INTENTS, PUBLISHED, PARKED, RUNNING, UNSENT, OVER, UNSTAMPED, NOTED = unpack(KEYS, 1, 9)
+-- Stands before every script of the index. KEYS: seven sorted sets of job ids, a hash, two more such sets, then a hash per entry
+-- asked for.
+local ACCEPTED, INTENTS, PUBLISHED, PARKED, RUNNING, UNSENT, OVER, UNSTAMPED, NOTED, RESERVED = unpack(KEYS, 1, 10)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local WAITING = {intent = INTENTS, published = PUBLISHED, parked = PARKED}
 
 local function entries()
-    return #KEYS - 9
+    return #KEYS - 10
 end
 
 local function key_of(n)
-    return KEYS[9 + n]
+    return KEYS[10 + n]
 end
 
 local function microseconds(number)
