@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from supaqueue.contract import NewJob
 from supaqueue.cutover.parts import known_flags
-from supaqueue.cutover.rollout import KnownFlags, Rollout
+from supaqueue.cutover.placing import route_by_tenant
+from supaqueue.cutover.rollout import Rollout
 from supaqueue.cutover.steps import Steps
-from supaqueue.cutover.tenants import key_bucket
-from supaqueue.job_id import bucket_of, new_job_id
 
 
 def minted(job: NewJob, rollout: Rollout) -> Steps[NewJob]:
@@ -20,12 +19,5 @@ def minted(job: NewJob, rollout: Rollout) -> Steps[NewJob]:
         return job
     known = yield from known_flags(rollout)
     if known is not None:
-        _move_to_tenant(job, job.tenant, known)
+        route_by_tenant(job, known)
     return job
-
-
-def _move_to_tenant(job: NewJob, tenant: str, known: KnownFlags) -> None:
-    flag = known.flags.of(job.task_type) or known.flags.overall
-    bucket = key_bucket(known.flags.salt, tenant)
-    if flag.routes_by_tenant and bucket_of(job.job_id) != bucket:
-        object.__setattr__(job, "job_id", new_job_id(bucket))  # nobody has seen the other one

@@ -97,7 +97,7 @@ class Placing:
             QueueUnavailable: there are no flags to decide by.
         """
         if is_ours and known is not None:
-            _route_by_tenant(given, known)
+            route_by_tenant(given, known)
         planned = self._plan(given, known)
         presented = None if again else given.owner
         owner = presented or planned.owner
@@ -178,7 +178,7 @@ def _raised_at(job: NewJob, known: KnownFlags) -> datetime | None:
     return max((flag.raised_at for flag in flags if flag and flag.raised_at), default=None)
 
 
-def _route_by_tenant(job: NewJob, known: KnownFlags) -> None:
+def route_by_tenant(job: NewJob, known: KnownFlags) -> None:
     """Give a job that nobody knows yet an id in its tenant's bucket, where its type moves by tenant."""
     flag = known.flags.of(job.task_type) or known.flags.overall
     if not flag.routes_by_tenant or job.tenant is None or not job.is_minted or job.owner is not None:
@@ -200,7 +200,6 @@ def refuse_other_bucket(job: NewJob, known: KnownFlags, field: str) -> None:
     bucket = key_bucket(known.flags.salt, job.tenant)
     if bucket_of(job.job_id) != bucket:
         raise InvalidInput(
-            "this task type moves by tenant: pass a mapping instead of a NewJob, or make the id with"
-            f" new_job_id({bucket})",
+            "this task type moves by tenant: make the job with `queue.new_job`, or pass a mapping",
             field=f"{field}.job_id",
         )

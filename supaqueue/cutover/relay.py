@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 from supaqueue.client.batches import enqueue_calls
 from supaqueue.contract import (
@@ -31,6 +32,8 @@ from supaqueue.cutover.spooled import mirrored_job
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import InvalidInput
 from supaqueue.transport import Transport
+
+FORGOTTEN_PER_TURN = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +74,14 @@ class Relay:
                 done += step(mirrors)
         done += self._outcomes.send()
         return done
+
+    def forget(self, before: datetime) -> Relayed:
+        """Remove from the legacy queue's index, a batch at a time, what ended and was told before a time.
+
+        Raises:
+            LegacyUnavailable: the index gave no answer.
+        """
+        return Relayed(forgotten=self._legacy.index.forget(before, FORGOTTEN_PER_TURN))
 
     def hand_back(self) -> Relayed:
         """Make one pass of a hand-back, if one is on; its jobs are released by the next turn."""

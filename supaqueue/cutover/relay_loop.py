@@ -7,8 +7,10 @@ import os
 import random
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from supaqueue.contract import HoldLease
 from supaqueue.cutover.errors import SpoolError
@@ -24,6 +26,9 @@ LEASE_SECONDS = 30.0
 SHORTEST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 FAILURE_SECONDS = 5.0
+INDEX_KEPT = timedelta(days=30)
+"""Longer than any broker redelivers, than flags are kept, and than the weeks of which parity is asked."""
+FORGET_SECONDS = 60.0
 
 
 class RelayLoop:
@@ -36,14 +41,22 @@ class RelayLoop:
         relay: what takes the turns.
         transport: to Supabase; not closed here.
         done: told after every turn in which something was done.
+        index_kept: how long the legacy queue's index keeps what is over.
     """
 
     def __init__(
-        self, relay: Relay, transport: Transport, done: Callable[[Relayed], None] | None = None
+        self,
+        relay: Relay,
+        transport: Transport,
+        done: Callable[[Relayed], None] | None = None,
+        *,
+        index_kept: timedelta = INDEX_KEPT,
     ) -> None:
         self._relay = relay
         self._transport = transport
         self._done = done
+        self._index_kept = index_kept
+        self._forget_at = 0.0
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"[-200:]
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -89,8 +102,17 @@ class RelayLoop:
         if self._transport.send(HoldLease(LEASE_NAME, self._holder, LEASE_SECONDS)).is_held:
             done += self._relay.hand_back()
             done += self._relay.turn()
+            done += self._forget()
         if done and self._done is not None:
             self._done(done)
+        return done
+
+    def _forget(self) -> Relayed:
+        """Remove what has been over for long: now and then, until nothing is left to go."""
+        if time.monotonic() < self._forget_at:
+            return Relayed()
+        done = self._relay.forget(datetime.now(UTC) - self._index_kept)
+        self._forget_at = 0.0 if done else time.monotonic() + FORGET_SECONDS
         return done
 
     def _give_back(self) -> None:

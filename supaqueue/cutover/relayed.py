@@ -20,6 +20,7 @@ class Relayed:
         handed_back: jobs that Supabase has given up, to be released.
         closed_before: handed over, and ended, cancelled or abandoned in legacy before: that is their end.
         settled_unknown: records in doubt of an application, of which it was told what became of their jobs.
+        forgotten: entries of legacy's index that were removed, since they had been over for long.
         disagreed: rows that one side answered with a refusal: each is logged, and left for the parity check.
     """
 
@@ -32,6 +33,7 @@ class Relayed:
     handed_back: int = 0
     closed_before: int = 0
     settled_unknown: int = 0
+    forgotten: int = 0
     disagreed: int = 0
 
     def __iadd__(self, other: Self) -> Self:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from supaqueue.contract import NewJob
+from supaqueue.cutover.relay_loop import RelayLoop
 from supaqueue.cutover.relayed import Relayed
 from supaqueue.cutover.spooled import mirror_record
 from tests.cutover.world import World
@@ -67,6 +70,25 @@ def test_a_spooled_mirror_and_the_outcome_of_legacy_reach_supabase(world: World)
         [1],
     )
     assert world.worker.claim_all() == []
+
+
+def test_what_has_been_over_for_long_leaves_the_index_and_only_that(world: World) -> None:
+    world.go_to(0)
+    over, untold, waiting = (world.new_job("legacy") for _ in range(3))
+    for job in (over, untold, waiting):
+        world.enqueue(job)
+        world.legacy.enqueue([job])
+    assert world.run_in_legacy(over).verdict == "run"
+    assert world.relay.turn() == Relayed(outcomes=1)
+    assert world.run_in_legacy(untold).verdict == "run"
+    assert world.relay.forget(datetime.now(UTC) - timedelta(days=1)) == Relayed()
+    assert world.relay.forget(datetime.now(UTC) + timedelta(minutes=1)) == Relayed(forgotten=1)
+    assert world.entry(over) is None
+    assert world.entry(untold) is not None
+    loop = RelayLoop(world.relay, world.transport, index_kept=timedelta(minutes=-1))
+    assert loop.turn() == Relayed(outcomes=1, forgotten=1)
+    assert world.entry(untold) is None
+    assert world.entry(waiting) is not None
 
 
 def test_an_outcome_whose_mirror_was_lost_brings_the_mirror(world: World) -> None:
