@@ -130,9 +130,10 @@ def _reasons_in_supabase(flags: FeatureFlags, here: SupabaseLeft) -> Iterator[st
 def _still_gets_jobs(switches: Switches, flags: FeatureFlags) -> Iterator[str]:
     for flag in (flags.overall, *flags.types):
         if flag.stage != "complete" and not _is_all_of_supabase(switches, flags.overall, flag):
+            percent, holdback = flag.rollout_percent.normalize(), flag.holdback_percent.normalize()
             yield (
                 f"new jobs{_of_type(flag)} may still be legacy's: its flag stands at {flag.stage},"
-                f" {flag.rollout_percent} percent, holdback {flag.holdback_percent}"
+                f" {percent:f} percent, holdback {holdback:f}"
             )
         if flags.read_at - flag.updated_at < SETTLED_AFTER:
             yield f"the flag{_of_type(flag)} changed a moment ago: some process may act on the older one"

@@ -87,7 +87,7 @@ def _print(proof: DrainProof) -> None:
     for title, counts in (("legacy", asdict(proof.legacy)), ("supabase", asdict(proof.supabase))):
         table = Table(title, "count")
         for name, count in counts.items():
-            table.add_row(name.replace("_", " "), "unknown" if _is_unknown(name, count) else str(count or 0))
+            table.add_row(name.replace("_", " "), _cell(name, count))
         console.print(table)
     if proof.spooled is not None:
         console.print(f"spool of this host: {proof.spooled:,} records")
@@ -96,6 +96,12 @@ def _print(proof: DrainProof) -> None:
     for line in proof.uncounted:
         console.print(f"[yellow]unknown: {escape(line)}[/]")
     console.print(f"{proof.side}: {proof.verdict.replace('_', ' ')}")
+
+
+def _cell(name: str, count: object) -> str:
+    if count is None and name == "last_unstamped_at":
+        return "never"
+    return "unknown" if _is_unknown(name, count) else str(count or 0)
 
 
 def _is_unknown(name: str, count: object) -> bool:

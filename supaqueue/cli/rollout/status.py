@@ -18,6 +18,9 @@ from supaqueue.cutover.report import FlagReport, LegacyReport, LocalReport, Roll
 from supaqueue.cutover.switches import DUAL_WRITE, ENABLED, PERCENT, Switches
 from supaqueue.errors import CallError
 
+FACTS = ("stage", "enabled", "percent", "effective", "supabase's", "goes back", "version", "by")
+"""What is said of a flag, a line each: side by side they would be cut on a narrow terminal."""
+
 
 def status(legacy: Legacy = None, as_json: AsJson = False) -> None:
     """Say who owns new jobs, what each system was not told of the other's, and what needs a person.
@@ -60,11 +63,9 @@ def _print_local(report: LocalReport, as_json: bool) -> None:
 
 def _print(report: RolloutReport) -> None:
     console = Console(soft_wrap=True)
-    flags = Table(
-        "flag", "stage", "enabled", "percent", "effective", "supabase's", "goes back", "version", "by"
-    )
-    for flag in report.flags:
-        flags.add_row(*map(escape, _flag_cells(flag)))
+    flags = Table("flag", *(escape(flag.task_type or "overall") for flag in report.flags))
+    for cells in zip(FACTS, *map(_flag_cells, report.flags), strict=True):
+        flags.add_row(*map(escape, cells))
     console.print(flags)
     for line in _facts(report):
         console.print(escape(line))
@@ -73,7 +74,6 @@ def _print(report: RolloutReport) -> None:
 
 
 def _flag_cells(flag: FlagReport) -> Iterator[str]:
-    yield flag.task_type or "overall"
     yield flag.stage if flag.stage is flag.effective_stage else f"{flag.stage}, here {flag.effective_stage}"
     yield "yes" if flag.is_enabled else "no"
     for percent in (flag.rollout_percent, flag.effective_percent, flag.supabase_percent):
