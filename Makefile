@@ -19,7 +19,7 @@ test: $(VENV)/installed
 	$(BIN)/pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/installed
-	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
