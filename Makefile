@@ -16,7 +16,7 @@ demo: $(VENV)/installed
 	@$(BIN)/supaqueue demo $(ARGS)
 
 test: $(VENV)/installed
-	$(BIN)/pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(VENV)/installed
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
