@@ -84,7 +84,7 @@ def test_a_parked_copy_stays_parked(index: RedisIndex) -> None:
     job = job_of()
     assert index.park([job]) == [True]
     assert index.park([job]) == [False]
-    assert index.accept([job]) == [Accepted("exists", False)]
+    assert index.accept([job]) == [Accepted("exists", False, owner="supabase")]
     assert index.start(Stamp(job.job_id), "one", 60) == "unknown"
     assert index.count().parked == 1
 
@@ -300,7 +300,7 @@ def test_nothing_comes_before_a_place_that_a_list_has_passed(index: RedisIndex, 
 def test_an_intent_of_a_later_epoch_is_not_published_by_a_repeated_enqueue(index: RedisIndex) -> None:
     job = job_of()
     index.release([Stamp(job.job_id, 1)], [job])
-    assert index.accept([job]) == [Accepted("exists", False)]
+    assert index.accept([job]) == [Accepted("exists", False, epoch=1)]
 
 
 def test_an_attempt_that_was_freed_ends_nothing(index: RedisIndex) -> None:

@@ -109,6 +109,19 @@ def test_what_one_left_behind_wrote_to_legacy_stays_there(world: World) -> None:
     assert world.messages(job.job_id) == 1
 
 
+def test_one_left_behind_is_told_of_what_supabase_has(world: World) -> None:
+    """The relay's copy has every default filled in: it is not what the caller gave, and no other job."""
+    raise_percent(world)
+    job = chosen()
+    world.legacy.index.reserve([job.job_id])
+    job.place("supabase")
+    world.line.inner.send(EnqueueJobs((job,)))
+    world.relay().turn()
+    told = LeftBehind(world).enqueue(again(job))
+    assert (told.answer, told.owner) == ("exists", "supabase")
+    assert world.messages(job.job_id) == 0
+
+
 def test_one_left_behind_runs_nothing_that_was_reserved_before_it_came(world: World) -> None:
     """Whoever reserved it may have been killed before the row, or after it: only Supabase knows."""
     raise_percent(world)

@@ -150,10 +150,11 @@ def test_a_disabled_level_costs_no_more_than_asking(one_of_each: tuple[events.Ev
 def test_configuring_again_replaces_only_its_own_handler(root_logger: logging.Logger) -> None:
     foreign = logging.NullHandler()
     root_logger.addHandler(foreign)
-    before = len(root_logger.handlers)
     configure_logging("text", "INFO", io.StringIO())
+    before = set(root_logger.handlers)
     configure_logging("json", "INFO", io.StringIO())
-    assert len(root_logger.handlers) == before + 1
+    assert len(root_logger.handlers) == len(before)
+    assert len(before - set(root_logger.handlers)) == 1, "its own, of the call before"
     assert foreign in root_logger.handlers
 
 

@@ -29,11 +29,13 @@ NOTES_KEPT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of one accepted job; it must be published if `message_due`."""
+    """What became of one accepted job, and whose it is; it must be published if `message_due`."""
 
     answer: AcceptAnswer
     message_due: bool
     due_at: datetime | None = None
+    owner: Owner = "legacy"
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ class Index(Protocol):
         abandoned). `message_due` while it is an intent, so that a repeat publishes what the first try may not
         have. A copy parked before is `exists` and stays parked. `reserved`: nothing was stored, since the id
         is reserved; with `is_settled`, because Supabase has said that legacy owns them, it is.
+
+        Content is compared only where legacy has owned the job from the start. What Supabase has had comes
+        back with defaults filled in, unlike what its caller gave: there Supabase compares.
         """
 
     def reserve(self, job_ids: Sequence[str]) -> list[Owner]:

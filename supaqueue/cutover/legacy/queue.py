@@ -195,7 +195,7 @@ class LegacyQueue:
 def _told(job: NewJob, accepted: Accepted) -> EnqueueAnswer | None:
     if accepted.answer == "reserved":
         return None
-    return EnqueueAnswer(job.job_id, accepted.answer, owner="legacy")
+    return EnqueueAnswer(job.job_id, accepted.answer, owner=accepted.owner, epoch=accepted.epoch)
 
 
 def _has_come(entry: Entry | None) -> bool:

@@ -80,8 +80,8 @@ class RedisIndex:
         rows = [(*described(job), _delay_of(job)) for job in jobs]
         found = self._run_for_each("accept", [job.job_id for job in jobs], rows, int(is_settled))
         return [
-            Accepted(answer, bool(is_due), moment(due_at) if due_at else None)
-            for answer, is_due, due_at in found
+            Accepted(answer, bool(is_due), moment(due_at) if due_at else None, owner, epoch)
+            for answer, is_due, due_at, owner, epoch in found
         ]
 
     def reserve(self, job_ids: Sequence[str]) -> list[Owner]:

@@ -71,13 +71,14 @@ class SqliteIndex:
         reserved: set[str],
         now: datetime,
     ) -> Accepted:
-        content = content_of(job)
         if job.job_id in known:
             entry = entry_of(known[job.job_id])
-            if known[job.job_id][1] != content or entry.closed_as == "abandoned":
-                return Accepted("conflict", False)
-            is_due = entry.owner == "legacy" and entry.epoch == 0 and entry.state == "intent"
-            return Accepted("exists", is_due and entry.ending is None, entry.due_at)
+            is_as_given = entry.owner == "legacy" and entry.epoch == 0
+            is_other = is_as_given and known[job.job_id][1] != content_of(job)
+            if is_other or entry.closed_as == "abandoned":
+                return Accepted("conflict", False, None, entry.owner, entry.epoch)
+            is_due = is_as_given and entry.state == "intent" and entry.ending is None
+            return Accepted("exists", is_due, entry.due_at, entry.owner, entry.epoch)
         if job.job_id in reserved:
             return Accepted("reserved", False)
         due_at = job.run_at

@@ -49,6 +49,20 @@ class IndexCalls(IndexSubject):
         assert (answer.answer, answer.message_due) == ("conflict", False)
         assert entry_of(index, job.job_id).job == job
 
+    def test_accept_leaves_it_to_supabase_to_compare_what_that_has_had(self, index: Index) -> None:
+        given = a_job()
+        told = NewJob(given.task_type, given.payload, job_id=given.job_id, max_attempts=5, backoff=1.0)
+        index.park([told])
+        (parked,) = index.accept([given])
+        assert (parked.answer, parked.message_due, parked.owner, parked.epoch) == (
+            *("exists", False, "supabase", 0),
+        )
+        index.release([Stamp(given.job_id, 1)], [told])
+        (released,) = index.accept([given])
+        assert (released.answer, released.message_due, released.owner, released.epoch) == (
+            *("exists", False, "legacy", 1),
+        )
+
     def test_accept_of_one_job_twice_in_a_call(self, index: Index) -> None:
         job = a_job()
         assert [one.answer for one in index.accept([job, job])] == ["created", "exists"]
