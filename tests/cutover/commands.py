@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 
 from supaqueue.cli import main
+from supaqueue.cli.rollout import options
+from supaqueue.devstack import ports
+from supaqueue.transport import RestTransport
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class Terminal:
         code = _exit_code()
         captured = self.capture.readouterr()
         return Said(code, captured.out, captured.err)
+
+    def lose_supabase(self) -> None:
+        """From now on nothing answers at Supabase's address, and commands soon stop trying."""
+        self.monkeypatch.setenv("SUPABASE_URL", f"http://127.0.0.1:{ports.choose(None)}")
+        self.monkeypatch.setattr(options, "RestTransport", partial(RestTransport, budget_seconds=1.0))
 
     def json(self, *arguments: str) -> Any:
         """Type a command with --json, which must go well, and return what it printed."""

@@ -395,16 +395,11 @@ queue.broker = Vague(Path("legacy"))
     assert rollout("set", "100", "--stage", "complete", "--waive", "scheduled").code == 0
 
 
-GONE = "http://127.0.0.1:9"
-
-
 def gone(*_: Any) -> Any:
     raise QueueUnavailable("no answer", call="start_legacy_v1", committed="unknown")
 
 
-def test_break_glass_runs_in_legacy_what_supabase_owned(
-    world: World, rollout: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_break_glass_runs_in_legacy_what_supabase_owned(world: World, rollout: Terminal) -> None:
     world.go_to(100)
     parked, handed = world.new_job("supabase"), world.new_job("supabase")
     taken, own = world.new_job("legacy"), world.new_job("legacy")
@@ -413,7 +408,7 @@ def test_break_glass_runs_in_legacy_what_supabase_owned(
     rollout("take-over")
     world.legacy.enqueue([own])
     world.legacy.release([(handed, 2)])
-    monkeypatch.setenv("SUPABASE_URL", GONE)
+    rollout.lose_supabase()
     guard = Guard(world.legacy.index, start_in_supabase=gone)
     assert guard.admit({"v": 1, "job_id": handed.job_id, "epoch": 2}, "count").verdict == "hold"
     command = ("release-parked", "--break-glass", "--reason", "project deleted", "--by", "ann")
@@ -437,9 +432,7 @@ def test_break_glass_runs_in_legacy_what_supabase_owned(
     assert rollout.json(*command)["released"] == 0, "nothing is left to ask about"
 
 
-def test_break_glass_goes_on_where_it_was_interrupted(
-    world: World, rollout: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_break_glass_goes_on_where_it_was_interrupted(world: World, rollout: Terminal) -> None:
     from supaqueue.cutover.legacy.entry import BrokenGlass
 
     world.go_to(100)
@@ -448,7 +441,7 @@ def test_break_glass_goes_on_where_it_was_interrupted(
     world.enqueue(job, other)
     world.relay.turn()
     world.legacy.index.break_glass([job.job_id], BrokenGlass("ann", "first"))
-    monkeypatch.setenv("SUPABASE_URL", GONE)
+    rollout.lose_supabase()
     assert world.published() == set()
     command = ("release-parked", "--break-glass", "--reason", "again", "--confirm", "break glass")
     assert rollout.json(*command, "--type", "count")["released"] == 1

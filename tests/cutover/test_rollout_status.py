@@ -7,20 +7,19 @@ import json
 import pytest
 
 from supaqueue.cutover.spooled import mirror_record
-from supaqueue.devstack import ports
 from tests.cutover.commands import Terminal
 from tests.cutover.world import World
 
 
 @pytest.fixture
-def alone(world: World, rollout: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def alone(world: World, rollout: Terminal) -> Terminal:
     """Three mirrors in the spool, a job in legacy, and no Supabase where the environment says."""
     world.go_to(0)
     jobs = [world.new_job("legacy", payload={"secret": number}) for number in range(3)]
     world.spool.append([mirror_record(job) for job in jobs])
     world.spool.close()
     world.legacy.enqueue(jobs[:1])
-    monkeypatch.setenv("SUPABASE_URL", f"http://127.0.0.1:{ports.choose(None)}")
+    rollout.lose_supabase()
     return rollout
 
 

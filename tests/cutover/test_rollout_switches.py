@@ -268,8 +268,8 @@ def let_time_pass(world: World) -> None:
         world.database.execute("update feature_flag set updated_at = updated_at - interval '1 minute'")
 
 
-def test_supabase_down_is_one_sentence(rollout: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:9")
+def test_supabase_down_is_one_sentence(rollout: Terminal) -> None:
+    rollout.lose_supabase()
     for command in (("set", "10"), ("disable",), ("history",)):
         said = rollout.refused(*command)
         assert said.startswith("supaqueue: ")
