@@ -70,6 +70,13 @@ from supaqueue.contract.mirrors import (
 )
 from supaqueue.contract.new_job import NewJob
 from supaqueue.contract.new_schedule import NewSchedule
+from supaqueue.contract.observe_jobs import (
+    LARGEST_OBSERVED_PAGE,
+    OBSERVED_COLUMNS,
+    ObservedPage,
+    ObserveJobs,
+    ObserveJobsById,
+)
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
 from supaqueue.contract.prune_jobs import Pruned, PruneJobs
 from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
@@ -117,6 +124,8 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     HoldLease,
     ListFlagChanges,
     ListMirrors,
+    ObserveJobs,
+    ObserveJobsById,
     OpenTakenOverJobs,
     ReadFeatureFlags,
     RecordOutcomes,
@@ -129,6 +138,8 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
 __all__ = [
     "ALL_CALLS",
     "CONTRACT_VERSION",
+    "LARGEST_OBSERVED_PAGE",
+    "OBSERVED_COLUMNS",
     "UNCHANGED",
     "AbandonAnswer",
     "AbandonJobs",
@@ -189,6 +200,9 @@ __all__ = [
     "MirrorState",
     "NewJob",
     "NewSchedule",
+    "ObserveJobs",
+    "ObserveJobsById",
+    "ObservedPage",
     "OpenAnswer",
     "OpenTakenOverJobs",
     "OwedMirrors",

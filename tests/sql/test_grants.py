@@ -58,6 +58,8 @@ SERVICE_CALLS = {
     "switch_schedules_v1",
     "change_feature_flag_v1",
     "count_mirrors_v1",
+    "observe_jobs_v1",
+    "observe_jobs_by_id_v1",
     "list_flag_changes_v1",
     "hand_back_jobs_v1",
     "take_over_jobs_v1",

@@ -71,6 +71,12 @@ FLAG: dict[str, Any] = {
     "evidence": None,
 }
 HAND_BACK: dict[str, Any] = {"after": None, "want": 100}
+OBSERVED: dict[str, Any] = {
+    "since": "2030-01-01T00:00:00Z",
+    "until": "2030-01-02T00:00:00Z",
+    "page": None,
+    "page_size": 10,
+}
 MIRRORS: dict[str, Any] = {"mirror_state": "due", "page": None, "page_size": 10}
 EPOCH = {"job_id": new_job_id(), "epoch": 1}
 TAKEN_OVER = EPOCH | {"won": True}
@@ -109,6 +115,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "list_flag_changes_v1": {"before_id": None, "page_size": 10},
     "hand_back_jobs_v1": HAND_BACK,
     "list_mirrors_v1": MIRRORS,
+    "observe_jobs_v1": OBSERVED,
+    "observe_jobs_by_id_v1": {"job_ids": []},
     "settle_mirrors_v1": {"mirrors": [SETTLED]},
     "start_legacy_v1": {"jobs": [EPOCH]},
     "record_outcomes_v1": {"outcomes": [OUTCOME]},
@@ -373,6 +381,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("list_mirrors_v1", MIRRORS | {"mirror_state": SECRET}, "SQ003", "mirror_state"),
     ("list_mirrors_v1", MIRRORS | {"page": SECRET}, "SQ003", "page"),
     ("list_mirrors_v1", MIRRORS | {"page_size": 0}, "SQ003", "page_size"),
+    ("observe_jobs_v1", OBSERVED | {"since": None}, "SQ003", "since"),
+    ("observe_jobs_v1", OBSERVED | {"since": SECRET}, "SQ003", "since"),
+    ("observe_jobs_v1", OBSERVED | {"until": None}, "SQ003", "until"),
+    ("observe_jobs_v1", OBSERVED | {"until": "2029-12-31T00:00:00Z"}, "SQ003", "until"),
+    ("observe_jobs_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
+    ("observe_jobs_v1", OBSERVED | {"page_size": 5001}, "SQ003", "page_size"),
+    ("observe_jobs_by_id_v1", {"job_ids": None}, "SQ003", "job_ids"),
     ("settle_mirrors_v1", {"mirrors": None}, "SQ003", "mirrors"),
     ("settle_mirrors_v1", {"mirrors": [SETTLED | {"job_id": SECRET}]}, "SQ003", "mirrors[0].job_id"),
     ("settle_mirrors_v1", {"mirrors": [SETTLED | {"epoch": -1}]}, "SQ003", "mirrors[0].epoch"),
