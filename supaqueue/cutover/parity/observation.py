@@ -31,10 +31,11 @@ class Observation(NamedTuple):
         task_type: None if only the id is known.
         accepted_at: when it was stored there, in microseconds since 1970 by that system's clock; so are all
             times.
-        due_at: when it may first run; None for at once.
+        due_at: when it may run next; None for at once.
         starts: how many attempts that system itself began.
         outcome: how it ended there; of a copy, what was told of its owner's end.
         shadow: what a run without effects made of it.
+        has_copy: whether the other system is to know of it; a job of `complete` is in Supabase alone.
     """
 
     job_id: str
@@ -48,17 +49,23 @@ class Observation(NamedTuple):
     payload: Json
     outcome: Outcome | None
     shadow: Outcome | None
+    has_copy: bool = True
 
 
 def plain(observation: Observation) -> tuple[object, ...]:
     """Return what `marshal` can write, which knows plain tuples alone."""
     outcome, shadow = observation.outcome, observation.shadow
-    return (*observation[:9], outcome and tuple(outcome), shadow and tuple(shadow))
+    return (
+        *observation[:9],
+        outcome and tuple(outcome),
+        shadow and tuple(shadow),
+        observation.has_copy,
+    )
 
 
 def from_plain(values: tuple[Any, ...]) -> Observation:
     """Return what `plain` was given."""
     outcome, shadow = values[9], values[10]
     return Observation._make(
-        (*values[:9], outcome and Outcome._make(outcome), shadow and Outcome._make(shadow))
+        (*values[:9], outcome and Outcome._make(outcome), shadow and Outcome._make(shadow), values[11])
     )

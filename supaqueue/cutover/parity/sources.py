@@ -92,6 +92,7 @@ def of_supabase(row: Sequence[Any]) -> Observation:
     return Observation(
         *(job_id, task_type, owner, epoch, state, created_at, run_at, started, payload, outcome),
         None if shadow is None else _told(shadow),
+        owner == "legacy" or mirror_state != "none",
     )
 
 

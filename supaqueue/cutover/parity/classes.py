@@ -1,0 +1,97 @@
+"""The classes of a pair, in the order in which the first that fits is taken, and by what a pair is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from supaqueue.cutover.parity.differences import Difference
+from supaqueue.cutover.parity.field_rules import NO_RULES, FieldRules
+from supaqueue.cutover.parity.observation import Observation
+from supaqueue.cutover.parity.pairs import Pair
+
+Class = Literal[
+    "expected",
+    "duplicate_execution",
+    "pending",
+    "legacy_redelivered",
+    "uncomparable",
+    "never_executed",
+    "missing_in_supabase",
+    "missing_in_legacy",
+    "orphan_intent",
+    "unstamped",
+    "resurrected",
+    "owner_disagrees",
+    "payload_diff",
+    "schedule_diff",
+    "status_diff",
+    "error_diff",
+    "result_diff",
+    "attempt_diff",
+    "timing_diff",
+    "stuck",
+    "match",
+]
+CLASSES: tuple[Class, ...] = get_args(Class)
+CLEAN: frozenset[Class] = frozenset({"expected", "pending", "legacy_redelivered", "match"})
+"""What is no difference between the two systems."""
+SAFETY: frozenset[Class] = frozenset(
+    {"duplicate_execution", "never_executed", "missing_in_supabase", "missing_in_legacy", "owner_disagrees"}
+)
+"""What no rollout goes on with."""
+
+SECOND = 1_000_000
+CLOCKS_APART = SECOND
+"""By how much two clocks may differ before a time counts as another one, in microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """By what a pair is judged.
+
+    Attributes:
+        observed_at: when both were observed, in microseconds since 1970.
+        settle_seconds: how long a job of a type may take until both systems agree on it; None: by `default`.
+        default_seconds: that of a type which is not named.
+        rules: which paths of payloads, results and errors are treated how.
+        with_messages: whether errors are compared by message as well as by class.
+    """
+
+    observed_at: int
+    settle_seconds: dict[str, float]
+    default_seconds: float
+    rules: FieldRules = NO_RULES
+    with_messages: bool = False
+
+    def window(self, pair: Pair) -> float:
+        """Return the settle window of a pair, in microseconds."""
+        known = pair.legacy or pair.supabase
+        task_type = known.task_type if known else None
+        return SECOND * self.settle_seconds.get(task_type or "", self.default_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a pair is: `differences` are of the class, `also` are other classes that fit."""
+
+    name: Class
+    differences: tuple[Difference, ...] = ()
+    also: tuple[Class, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing differs."""
+        return CLEAN.issuperset((self.name, *self.also))
+
+
+MATCH = Finding("match")
+
+Found = Sequence[Difference] | None
+"""What differs; None: the class does not fit. It may fit with nothing to point at."""
+
+
+def due(one: Observation) -> int:
+    """Return from when on it may run, in microseconds since 1970."""
+    return max(one.accepted_at, one.due_at or 0)
