@@ -96,11 +96,7 @@ def test_what_is_right_is_a_match(pair: Pair) -> None:
         ),
         (legacys(owner="supabase", state="copy", starts=0, epoch=1), "never_executed", None),
         (told(epoch=1), "owner_disagrees", "epoch"),
-        (
-            waiting()._replace(supabase=COPY._replace(owner="supabase", outcome=None)),
-            "owner_disagrees",
-            "owner",
-        ),
+        (Pair(OWNED, COPY._replace(owner="supabase")), "owner_disagrees", "owner"),
         (told(payload={"n": 2}), "payload_diff", "payload.n"),
         (told(payload={"n": True}), "payload_diff", "payload.n"),
         (told(task_type="other"), "payload_diff", "task_type"),
@@ -122,10 +118,8 @@ def test_each_class_and_its_path(pair: Pair, name: Class, path: str | None) -> N
 
 
 def test_every_class_but_those_of_rules_and_counters_is_made_here() -> None:
-    made = {mark.args[0] for mark in ()} or {
-        row[1]
-        for row in test_each_class_and_its_path.pytestmark[0].args[1]  # type: ignore[attr-defined]
-    }
+    cases = test_each_class_and_its_path.pytestmark[0].args[1]  # type: ignore[attr-defined]
+    made = {name for _, name, _ in cases}
     others = {"expected", "unstamped", "pending", "match", "schedule_diff", "error_diff"}
     assert made | others == set(CLASSES)
 
