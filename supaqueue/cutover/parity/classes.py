@@ -73,20 +73,42 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a pair is: `differences` are of the class, `also` are other classes that fit."""
+class Fit:
+    """A class that fits, and the differences that make it fit; there may be none to point at."""
 
     name: Class
     differences: tuple[Difference, ...] = ()
-    also: tuple[Class, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a pair is: every class that fits, the first one first; and the rules that were needed for that."""
+
+    fits: tuple[Fit, ...] = (Fit("match"),)
+    rules: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> Class:
+        """The class that it counts as."""
+        return self.fits[0].name
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What differs, of that class."""
+        return self.fits[0].differences
+
+    @property
+    def also(self) -> tuple[Class, ...]:
+        """The other classes that fit."""
+        return tuple(fit.name for fit in self.fits[1:])
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing differs."""
-        return CLEAN.issuperset((self.name, *self.also))
+        return CLEAN.issuperset(fit.name for fit in self.fits)
 
 
-MATCH = Finding("match")
+MATCH = Finding()
 
 Found = Sequence[Difference] | None
 """What differs; None: the class does not fit. It may fit with nothing to point at."""

@@ -10,23 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from supaqueue.cutover.parity import content_checks, presence_checks
-from supaqueue.cutover.parity.classes import MATCH, Class, Finding, Found, Look, due
+from supaqueue.cutover.parity.classes import MATCH, Class, Finding, Fit, Found, Look, due
 from supaqueue.cutover.parity.differences import are_alike
 from supaqueue.cutover.parity.observation import OVER, Observation
 from supaqueue.cutover.parity.pairs import Pair
+
+PENDING = Finding((Fit("pending"),))
 
 
 def classify(pair: Pair, look: Look) -> Finding:
     """Return which class a pair belongs to."""
     if _is_plainly_alike(pair):
         return MATCH
-    found = [(name, one) for name, find in _CHECKS if (one := find(pair, look)) is not None]
-    if _is_in_flight(pair, look, [name for name, _ in found]):
-        return Finding("pending")
-    if not found:
-        return MATCH
-    (name, first), *rest = found
-    return Finding(name, tuple(first), tuple(other for other, _ in rest))
+    fits = tuple(Fit(name, tuple(one)) for name, find in _CHECKS if (one := find(pair, look)) is not None)
+    if _is_in_flight(pair, look, [fit.name for fit in fits]):
+        return PENDING
+    return Finding(fits) if fits else MATCH
 
 
 def _is_plainly_alike(pair: Pair) -> bool:
