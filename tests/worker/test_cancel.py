@@ -99,12 +99,17 @@ def test_task_that_waits_in_the_worker_ends_without_a_start(queue: OwnQueue, reg
     queue.client.enqueue_many([{"task_type": "quick", "queue": queue.name}] * 200)
     job_ids = [queue.enqueue("wait") for _ in range(12)]
     with queue.worker(registry, concurrency=2, lease_seconds=2.0) as running:
-        held = until(
-            lambda: [job_id for job_id in job_ids if queue.task(job_id).status == "claimed"],
-            "a task that waits in the worker",
+        until(
+            lambda: len({event.job_id for event in running.events.of(JobStarted)} & set(job_ids)) == 2,
+            "both slots to be taken",
         )
         begun = {event.job_id for event in running.events.of(JobStarted)}
-        waiting = next(job_id for job_id in reversed(held) if job_id not in begun)
+        waiting = until(
+            lambda: next(
+                (id for id in job_ids if id not in begun and queue.task(id).status == "claimed"), None
+            ),
+            "a task that waits in the worker",
+        )
         queue.client.cancel(waiting)
         assert queue.ended(waiting).status == "cancelled"
         release.set()
