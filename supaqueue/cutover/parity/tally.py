@@ -1,0 +1,152 @@
+"""Counting findings per task type and class, with a few samples of each, in memory that does not grow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from supaqueue.contract import Json
+from supaqueue.cutover.parity.classes import CLEAN, Class, Finding, Fit
+from supaqueue.cutover.parity.differences import Difference
+from supaqueue.cutover.parity.field_rules import general
+from supaqueue.cutover.parity.observation import Observation
+from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.telemetry.redaction import redact_value
+
+SAMPLES = 20
+PATHS = 1_000
+"""Of one class; beyond that further paths count as `OTHER_PATHS`."""
+OTHER_PATHS = "(other paths)"
+SHOWN_DIFFERENCES = 10
+LONGEST_SHOWN = 200
+"""Characters of a value in a sample."""
+
+
+@dataclass(slots=True)
+class ClassTally:
+    """What was found of one class in one task type; times are microseconds since 1970.
+
+    Attributes:
+        paths: how many jobs differ there, by path with `[*]` for places, and kind.
+        samples: the first ones by job_id, redacted.
+    """
+
+    count: int = 0
+    first_seen: int | None = None
+    last_seen: int | None = None
+    paths: Counter[tuple[str, str]] = field(default_factory=Counter)
+    samples: list[dict[str, Json]] = field(default_factory=list)
+
+    def add(self, pair: Pair, finding: Finding, fit: Fit) -> None:
+        """Count a pair."""
+        at = min(one.accepted_at for one in pair if one is not None)
+        self.count += 1
+        self.first_seen = at if self.first_seen is None else min(at, self.first_seen)
+        self.last_seen = at if self.last_seen is None else max(at, self.last_seen)
+        for place in {(general(one.path), one.kind) for one in fit.differences}:
+            is_new = place not in self.paths and len(self.paths) >= PATHS
+            self.paths[(OTHER_PATHS, place[1]) if is_new else place] += 1
+        if len(self.samples) < SAMPLES and fit.name not in ("match", "pending"):
+            self.samples.append(sample_of(pair, finding, fit))
+
+
+@dataclass(slots=True)
+class TypeTally:
+    """What was found in one task type. Every pair counts once, under the first class that fits."""
+
+    classes: dict[Class, ClassTally] = field(default_factory=dict)
+
+    def add(self, pair: Pair, finding: Finding) -> None:
+        """Count a pair; one that is clean but for its further classes counts as the first of those."""
+        fit = next((one for one in finding.fits if one.name not in CLEAN), finding.fits[0])
+        self.classes.setdefault(fit.name, ClassTally()).add(pair, finding, fit)
+
+    def count(self, *names: Class) -> int:
+        """How many are of these classes."""
+        return sum(self.classes[name].count for name in names if name in self.classes)
+
+    @property
+    def jobs(self) -> int:
+        """All of them."""
+        return sum(one.count for one in self.classes.values())
+
+    @property
+    def compared(self) -> int:
+        """Those of which something can be said."""
+        return self.jobs - self.count("pending", "uncomparable")
+
+    @property
+    def different(self) -> int:
+        """Those that differ."""
+        return self.compared - self.count("expected", "legacy_redelivered", "match")
+
+
+@dataclass(slots=True)
+class Tally:
+    """All findings, by task type; None: nothing but the id is known."""
+
+    types: dict[str | None, TypeTally] = field(default_factory=dict)
+    rules: Counter[str] = field(default_factory=Counter)
+    """How many jobs are expected by each rule."""
+
+    def add(self, pair: Pair, finding: Finding) -> None:
+        """Count a pair."""
+        known = [one.task_type for one in pair if one is not None and one.task_type is not None]
+        self.types.setdefault(known[0] if known else None, TypeTally()).add(pair, finding)
+        if finding.name == "expected":
+            self.rules.update(finding.rules)
+
+    @property
+    def whole(self) -> TypeTally:
+        """The counts of all types together, without samples and paths."""
+        whole = TypeTally()
+        for tally in self.types.values():
+            for name, one in tally.classes.items():
+                whole.classes.setdefault(name, ClassTally()).count += one.count
+        return whole
+
+
+def sample_of(pair: Pair, finding: Finding, fit: Fit) -> dict[str, Json]:
+    """Return what a report shows of a pair: where it differs, with both values, redacted and cut."""
+    sample: dict[str, Json] = {
+        "job_id": pair.job_id,
+        "legacy": _facts(pair.legacy),
+        "supabase": _facts(pair.supabase),
+        "differences": [_difference(one) for one in fit.differences[:SHOWN_DIFFERENCES]],
+        "further_differences": max(0, len(fit.differences) - SHOWN_DIFFERENCES),
+        "also": [one.name for one in finding.fits if one.name != fit.name],
+        "rules": list(finding.rules),
+    }
+    return sample
+
+
+def _facts(one: Observation | None) -> Json:
+    if one is None:
+        return None
+    return {
+        "owner": one.owner,
+        "epoch": one.epoch,
+        "state": one.state,
+        "starts": one.starts,
+        "accepted_at": one.accepted_at,
+        "ended_at": one.outcome and one.outcome.ended_at,
+    }
+
+
+def _difference(one: Difference) -> Json:
+    return {
+        "path": one.path,
+        "kind": one.kind,
+        "legacy": _shown(one.control, one.path),
+        "supabase": _shown(one.candidate, one.path),
+    }
+
+
+def _shown(value: Json, path: str) -> Json:
+    # By the name of the last key too: what stands under `password` is none of a report's business.
+    name = path.rpartition(".")[2]
+    found = redact_value({name: value})
+    assert isinstance(found, dict)
+    shown: Json = next(iter(found.values()))
+    text = shown if isinstance(shown, str) else repr(shown)
+    return shown if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
