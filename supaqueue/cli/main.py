@@ -14,13 +14,29 @@ from typer.core import TyperGroup
 from supaqueue.errors import ConfigurationError, SupaqueueError
 from supaqueue.version import __version__
 
-COMMANDS = ("demo", "dev", "dlq", "migrate", "prune", "queues", "rollout", "schedules", "stats", "worker")
+COMMANDS = (
+    "demo",
+    "dev",
+    "dlq",
+    "migrate",
+    "parity",
+    "prune",
+    "queues",
+    "rollout",
+    "schedules",
+    "stats",
+    "worker",
+)
 """Each is a module of this package with a typer `app`; one that is not there is no command."""
 
-EXTRAS = {"demo": ("soundfile", "jwt", "psycopg"), "devstack": ("jwt", "psycopg")}
+EXTRAS = {
+    "cutover": ("scipy",),
+    "demo": ("soundfile", "jwt", "psycopg"),
+    "devstack": ("jwt", "psycopg"),
+}
 """The modules by which an extra is known to be there."""
 
-NEEDS = {"demo": "demo", "dev": "devstack"}
+NEEDS = {"demo": "demo", "dev": "devstack", "parity": "cutover"}
 """The commands that need an extra."""
 
 

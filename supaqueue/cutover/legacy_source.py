@@ -38,7 +38,7 @@ def open_legacy(name: str | None) -> LegacyQueue:
         ConfigurationError: nothing was named, or there is no queue under that name.
         LegacyUnavailable: it cannot be opened.
     """
-    if not name:
+    if not name or name == FOLDER:
         raise ConfigurationError(
             f"this needs the legacy queue, and none is named: set {LEGACY} or --legacy; {_HOW}"
         )

@@ -22,8 +22,9 @@ def legacy_redelivered(pair: Pair, look: Look) -> Found:
     legacy = pair.legacy
     if legacy is None or legacy.state not in OVER or legacy.outcome is None:
         return None
+    # A worker that counts none says 0.
     attempts = legacy.outcome.attempts
-    return [] if attempts is not None and legacy.starts > attempts else None
+    return [] if attempts and legacy.starts > attempts else None
 
 
 def never_executed(pair: Pair, look: Look) -> Found:
