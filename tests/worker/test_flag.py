@@ -21,11 +21,12 @@ Database = psycopg.Connection[Any]
 @contextmanager
 def flag(database: Database, off: str, on: str) -> Iterator[None]:
     """Change the overall flag, and change it back."""
-    database.execute(f"update feature_flag set {off}, updated_by = 'test'".encode())
+    change = "update feature_flag set {}, updated_by = 'test' where task_type is null"
+    database.execute(change.format(off).encode())
     try:
         yield
     finally:
-        database.execute(f"update feature_flag set {on}, updated_by = 'test'".encode())
+        database.execute(change.format(on).encode())
 
 
 def test_what_runs_goes_on_and_what_was_claimed_ahead_goes_back(
