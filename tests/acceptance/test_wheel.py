@@ -15,6 +15,8 @@ from supaqueue.devstack import Stack
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.slow
+
 
 def run(*command: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
     env = {

@@ -257,6 +257,11 @@ def address(stack: Stack) -> Iterator[str]:
         connection.execute(f"drop database {name} with (force)".encode())
 
 
+@pytest.mark.parametrize(
+    "stack",
+    [pytest.param(15, marks=pytest.mark.slow, id="postgres15"), pytest.param(18, id="postgres18")],
+    indirect=True,
+)
 @pytest.mark.timeout(900)  # a failure takes minutes to shrink
 def test_any_sequence_of_calls(address: str) -> None:
     class Machine(QueueMachine):

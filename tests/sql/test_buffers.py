@@ -103,6 +103,7 @@ def open_load(stack: Stack, fresh_database: str, open_worker: OpenWorker) -> Cal
     return start
 
 
+@pytest.mark.slow
 def test_a_held_snapshot_makes_claims_read_little_more(
     calls: Calls, open_load: Callable[..., list[Load]], connect: Connect
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_held_snapshot_makes_claims_read_little_more(
     assert after <= LIMIT * before, f"{before:.1f} blocks per task became {after:.1f}"
 
 
+@pytest.mark.slow
 def test_a_worker_without_marks_would_read_far_more(
     calls: Calls, open_load: Callable[..., list[Load]], connect: Connect
 ) -> None:

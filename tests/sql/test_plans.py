@@ -112,6 +112,8 @@ class Session:
             "cancel": lambda: calls.cancel(*waiting[:25], *(task["job_id"] for task in cancelled[:25])),
             "abandon": lambda: calls.abandon(*waiting[25:], *(task["job_id"] for task in cancelled[25:])),
             "get": lambda: calls.get(*waiting, with_attempts=True),
+            "observe": lambda: observe(calls, ROWS),
+            "observe by id": lambda: calls.call("observe_jobs_by_id_v1", job_ids=waiting),
             "list dead letters": lambda: calls.list_dead_letters(page_size=ROWS, queue="dead"),
             "replay": lambda: calls.replay(*replayed),
             "repeated replay": lambda: calls.replay(*replayed),
@@ -144,6 +146,11 @@ class Session:
         for _ in range(WARM_UP):
             for call in self.prepared().values():
                 call()
+
+
+def observe(calls: Calls, rows: int) -> object:
+    times = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+    return calls.call("observe_jobs_v1", **times, page=None, page_size=rows)
 
 
 @dataclass

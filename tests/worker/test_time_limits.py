@@ -104,6 +104,7 @@ def test_handler_that_swallows_its_cancellation_is_not_waited_for(
     assert queue.task(job_id).error["type"] == "TimedOut"  # type: ignore[call-overload,index]
 
 
+@pytest.mark.slow
 def test_blocked_worker_loses_the_task_by_the_lease(
     queue: OwnQueue, registry: Registry, database: psycopg.Connection[Any]
 ) -> None:
