@@ -50,13 +50,17 @@ def begin_anew(database: psycopg.Connection[Any]) -> None:
 
 @dataclass
 class World:
-    """One test's two systems. `settings` say where Supabase is, `database` sees every row."""
+    """One test's two systems. `settings` say where Supabase is, `database` sees every row.
+
+    `legacy_file` is where legacy's index lies.
+    """
 
     settings: Settings
     database: psycopg.Connection[Any]
     transport: Transport
     legacy: LegacyQueue
     spool: Spool
+    legacy_file: Path
     queue_name: str = "q"
     task_type: str = "count"
 
@@ -64,7 +68,8 @@ class World:
     def at(cls, settings: Settings, database: psycopg.Connection[Any], folder: Path) -> World:
         """Return a world whose legacy queue is a folder."""
         legacy = folder_queue(folder / "legacy")
-        return cls(settings, database, RestTransport(settings), legacy, Spool(folder / "spool"))
+        file = folder / "legacy" / "index.sqlite"
+        return cls(settings, database, RestTransport(settings), legacy, Spool(folder / "spool"), file)
 
     @property
     def client(self) -> Queue:

@@ -42,6 +42,20 @@ SAFETY: frozenset[Class] = frozenset(
 )
 """What no rollout goes on with."""
 
+STORED: frozenset[Class] = frozenset(
+    {
+        "never_executed",
+        "missing_in_supabase",
+        "missing_in_legacy",
+        "orphan_intent",
+        "resurrected",
+        "owner_disagrees",
+        "payload_diff",
+        "schedule_diff",
+    }
+)
+"""What can be told of a job that waits."""
+
 SECOND = 1_000_000
 CLOCKS_APART = SECOND
 """By how much two clocks may differ before a time counts as another one, in microseconds."""

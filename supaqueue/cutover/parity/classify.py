@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from supaqueue.cutover.parity import content_checks, presence_checks
-from supaqueue.cutover.parity.classes import MATCH, Class, Finding, Fit, Found, Look, due
+from supaqueue.cutover.parity.classes import MATCH, STORED, Class, Finding, Fit, Found, Look, due
 from supaqueue.cutover.parity.differences import are_alike
 from supaqueue.cutover.parity.observation import OVER, Observation
 from supaqueue.cutover.parity.pairs import Pair
@@ -56,7 +56,9 @@ def _is_in_flight(pair: Pair, look: Look, fitting: Sequence[Class]) -> bool:
     if "duplicate_execution" in fitting:
         return False
     known = [one for one in pair if one is not None]
-    is_young = look.observed_at - max(due(one) for one in known) < look.window(pair)
+    # How a job ends is known once it could run; whether it is there and alike, from the start.
+    began = max(one.accepted_at if STORED.intersection(fitting) else due(one) for one in known)
+    is_young = look.observed_at - began < look.window(pair)
     is_over = any(one.outcome is not None or one.state == "gone" for one in known)
     return is_young and (bool(fitting) or not is_over)
 

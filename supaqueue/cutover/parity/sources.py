@@ -91,7 +91,7 @@ def of_supabase(row: Sequence[Any]) -> Observation:
         outcome = Outcome(status, result, error, attempts, finished_at)
     return Observation(
         *(job_id, task_type, owner, epoch, state, created_at, run_at, started, payload, outcome),
-        None if shadow is None else _told(shadow),
+        None if shadow is None else _shadow(shadow),
         owner == "legacy" or mirror_state != "none",
     )
 
@@ -129,6 +129,14 @@ def _state_of(entry: Entry) -> State:
     if entry.runner is not None:
         return "running"
     return "intent" if entry.state == "intent" else "waiting"
+
+
+def _shadow(told: dict[str, Json]) -> Outcome:
+    """Of a shadow that ended well, the handler's own result; beside it stand the effects that it left out."""
+    outcome = _told(told)
+    if outcome.status == "completed" and isinstance(outcome.result, dict):
+        return outcome._replace(result=outcome.result.get("result"))
+    return outcome
 
 
 def _told(told: dict[str, Json]) -> Outcome:

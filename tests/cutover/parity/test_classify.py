@@ -187,6 +187,19 @@ def test_a_window_counts_from_when_a_job_may_run_and_is_its_types() -> None:
     assert names(waiting(task_type="quick", due_at=NOW - 21 * SECOND)) == ["stuck"]
 
 
+def test_what_is_stored_is_compared_long_before_the_job_is_due() -> None:
+    due_at = NOW + 1000 * SECOND
+    later = waiting(due_at=due_at)
+    assert names(later) == ["pending"]
+    assert later.legacy
+    assert names(Pair(later.legacy, None)) == ["missing_in_supabase"]
+    moved = later.legacy._replace(due_at=due_at + 60 * SECOND)
+    assert names(Pair(moved, later.supabase)) == ["schedule_diff"]
+        "schedule_diff"
+    ]
+    assert names(Pair(later.legacy._replace(payload=0), later.supabase)) == ["payload_diff"]
+
+
 def test_a_rule_takes_a_path_out() -> None:
     rules = FieldRules(ignored=(PathPattern("$.n"),))
     assert names(told(payload={"n": 2}), Look(NOW, {}, 60.0, rules)) == ["match"]

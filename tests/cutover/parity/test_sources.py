@@ -120,7 +120,8 @@ def test_a_shadow_run_is_told_apart(world: World) -> None:
     job = world.new_job("legacy")
     world.accept(job)
     worker = world.worker
-    worker.finish(endings(worker.claim(), "done", result=3))
+    result = {"result": 3, "effects": [], "effect_count": 0}
+    worker.finish(endings(worker.claim(), "done", result=result))
     seen = both(world, job)[1]
     assert seen.outcome is None
     assert seen.shadow is not None
