@@ -195,8 +195,6 @@ def test_what_is_stored_is_compared_long_before_the_job_is_due() -> None:
     assert names(Pair(later.legacy, None)) == ["missing_in_supabase"]
     moved = later.legacy._replace(due_at=due_at + 60 * SECOND)
     assert names(Pair(moved, later.supabase)) == ["schedule_diff"]
-        "schedule_diff"
-    ]
     assert names(Pair(later.legacy._replace(payload=0), later.supabase)) == ["payload_diff"]
 
 
