@@ -28,6 +28,8 @@ def print_report(report: Mapping[str, Any], verdict: Verdict, evidence: str) -> 
                 _print_class(console, one["task_type"], found)
     for rule in report["rules"]:
         _print_rule(console, rule)
+    for share in report["shares"]:
+        _print_share(console, share)
     if report["unstamped_runs"]:
         console.print(f"[yellow]{report['unstamped_runs']} runs of messages without a stamp[/]")
     _print_verdict(console, verdict)
@@ -68,6 +70,15 @@ def _print_rule(console: Console, rule: Mapping[str, Any]) -> None:
         else f"{rule['jobs']:,} of at most {rule['cap']:,} jobs"
     )
     console.print(f"rule {escape(rule['name'])} of {escape(rule['owner'])}: {state}")
+
+
+def _print_share(console: Console, share: Mapping[str, Any]) -> None:
+    found = share["supabase"] / share["jobs"]
+    if share["expected"] is None:
+        expected = "what to expect is not known: the flag changed, or more than the bucket decides"
+    else:
+        expected = f"{share['expected']:.2%} expected, p = {share['p_value']:.2g}"
+    console.print(f"{escape(share['flag_name'])}: {found:.2%} given to Supabase, {expected}", highlight=False)
 
 
 def _print_verdict(console: Console, verdict: Verdict) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
-from supaqueue.contract import Json, ObserveJobsById
+from supaqueue.contract import Json, ObserveJobsById, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity import sources
 from supaqueue.cutover.parity.classes import SECOND, Finding, Look, due
@@ -20,6 +20,7 @@ from supaqueue.cutover.parity.observation import OVER, Observation
 from supaqueue.cutover.parity.pairs import Pair, paired
 from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.rules import Rule
+from supaqueue.cutover.parity.share import shares_of
 from supaqueue.cutover.parity.sorted_runs import SortedRuns
 from supaqueue.cutover.parity.tally import Tally
 from supaqueue.cutover.parity.verdict import Verdict, verdict_of
@@ -113,7 +114,8 @@ def check(
         jobs_per_second=max(counts) / _seconds(question, observed_at),
     )
     unstamped = _unstamped(legacy, question.since)
-    compared = Compared(question.since, question.until, observed_at, *counts, unstamped, settle)
+    shares = shares_of(tally.owners, transport.send(ReadFeatureFlags()), question.since)
+    compared = Compared(question.since, question.until, observed_at, *counts, unstamped, settle, shares)
     return Checked(report_of(compared, tally, question.rules, verdict, _day(observed_at)), verdict)
 
 

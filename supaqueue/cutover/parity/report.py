@@ -12,6 +12,7 @@ from supaqueue.contract import Json
 from supaqueue.cutover.parity.bounds import upper_bound
 from supaqueue.cutover.parity.classes import CLASSES
 from supaqueue.cutover.parity.rules import Rule
+from supaqueue.cutover.parity.share import Share
 from supaqueue.cutover.parity.tally import ClassTally, Tally, TypeTally
 from supaqueue.cutover.parity.verdict import Verdict
 
@@ -31,6 +32,7 @@ class Compared:
     in_supabase: int
     unstamped: int
     settle_seconds: Mapping[str, float]
+    shares: Sequence[Share] = ()
 
 
 def report_of(
@@ -52,6 +54,7 @@ def report_of(
             _of_type(task_type, one, compared.settle_seconds)
             for task_type, one in sorted(tally.types.items(), key=lambda item: item[0] or "")
         ],
+        "shares": [asdict(share) for share in compared.shares],
         "rules": [_rule(rule, tally, today) for rule in rules],
     }
 

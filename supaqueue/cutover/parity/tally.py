@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from supaqueue.contract import Json
+from supaqueue.cutover.legacy.entry import Owner
 from supaqueue.cutover.parity.classes import CLEAN, Class, Finding, Fit
 from supaqueue.cutover.parity.differences import Difference
 from supaqueue.cutover.parity.field_rules import general
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.parity.share import placed_with
 from supaqueue.telemetry.redaction import redact_value
 
 SAMPLES = 20
@@ -88,11 +90,15 @@ class Tally:
     types: dict[str | None, TypeTally] = field(default_factory=dict)
     rules: Counter[str] = field(default_factory=Counter)
     """How many jobs are expected by each rule."""
+    owners: dict[str | None, Counter[Owner]] = field(default_factory=dict)
+    """To which system jobs were given when they came, by task type."""
 
     def add(self, pair: Pair, finding: Finding) -> None:
         """Count a pair."""
         known = [one.task_type for one in pair if one is not None and one.task_type is not None]
-        self.types.setdefault(known[0] if known else None, TypeTally()).add(pair, finding)
+        task_type = known[0] if known else None
+        self.types.setdefault(task_type, TypeTally()).add(pair, finding)
+        self.owners.setdefault(task_type, Counter())[placed_with(pair)] += 1
         if finding.name == "expected":
             self.rules.update(finding.rules)
 
