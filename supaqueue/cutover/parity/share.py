@@ -63,10 +63,8 @@ def _share(flag: FeatureFlag, counts: Counter[Owner], since: datetime) -> Share:
 
 
 def _expected(flag: FeatureFlag, since: datetime) -> float | None:
-    by_other_means = (
-        flag.routes_by_tenant or flag.by_environment or flag.supabase_tenants or flag.legacy_tenants
-    )
-    if by_other_means or flag.updated_at > since:
+    has_lists = flag.supabase_tenants or flag.legacy_tenants
+    if has_lists or flag.routes_by_tenant or flag.by_environment or flag.updated_at > since:
         return None
     if flag.stage == "complete":
         return 1.0

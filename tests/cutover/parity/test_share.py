@@ -19,7 +19,7 @@ LATER = MOMENT + timedelta(hours=1)
 
 
 def shares(overall: Any, *types: Any, **owners: tuple[int, int]) -> list[tuple[str, int, int, float | None]]:
-    counted = {name: Counter({"supabase": s, "legacy": l}) for name, (s, l) in owners.items()}
+    counted = {name: Counter({"supabase": s, "legacy": rest}) for name, (s, rest) in owners.items()}
     found = shares_of(counted, flags(overall, *types), LATER)  # type: ignore[arg-type]
     return [(one.flag_name, one.supabase, one.jobs, one.expected) for one in found]
 
