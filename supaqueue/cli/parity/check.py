@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +16,12 @@ from supaqueue.cli.parity.exit_codes import CODES
 from supaqueue.cli.parity.table import print_report
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
 from supaqueue.cutover.parity.check import Question
-from supaqueue.cutover.parity.check import check as compare
+from supaqueue.cutover.parity.check import check as compare_all
+from supaqueue.cutover.parity.classes import Comparator
 from supaqueue.cutover.parity.report import evidence, written
 from supaqueue.cutover.parity.rules import load_rules
 from supaqueue.errors import InvalidInput
+from supaqueue.worker.attribute import import_attribute
 
 Since = Annotated[str, typer.Option(help="From when on: a time, or how long ago, like 24h.")]
 Until = Annotated[str, typer.Option(help="Before when: a time, or how long ago.")]
@@ -32,6 +35,14 @@ Settle = Annotated[
     typer.Option(help="How long both may take to agree on a job; derived from the jobs by default."),
 ]
 Messages = Annotated[bool, typer.Option("--messages", help="Compare errors by message as well as by class.")]
+Compare = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compare",
+        metavar="TYPE=MODULE:FUNCTION",
+        help="Who says whether two results of a type agree: is given both, returns a bool. May be repeated.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
@@ -43,6 +54,7 @@ def check(
     bound: Bound = 1.0,
     settle: Settle = None,
     messages: Messages = False,
+    compare: Compare = None,
     legacy: Legacy = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,11 +72,12 @@ def check(
         declared_bound=_rate(bound),
         settle_seconds=None if settle is None else _settle(settle),
         with_messages=messages,
+        comparators=_comparators(compare or ()),
     )
     if question.since >= question.until:
         raise InvalidInput("must lie before --until", field="--since")
     with legacy_queue(legacy) as queue, supabase() as transport, _Shown() as shown:
-        checked = compare(transport, queue, question, progress=shown)
+        checked = compare_all(transport, queue, question, progress=shown)
     if as_json:
         sys.stdout.buffer.write(written(checked.report))
     else:
@@ -104,6 +117,19 @@ def _moment(text: str, now: datetime, option: str) -> datetime:
         raise InvalidInput(
             f"{text!r} is neither a time like 2030-01-31T12:00Z nor a duration like 24h", field=option
         ) from None
+
+
+def _comparators(given: Sequence[str]) -> dict[str, Comparator]:
+    found: dict[str, Comparator] = {}
+    for text in given:
+        task_type, _, name = text.partition("=")
+        if not (task_type and name):
+            raise InvalidInput(f"write TYPE=MODULE:FUNCTION, not {text!r}", field="--compare")
+        function = import_attribute(name, kind="function", example="billing:same_invoice")
+        if not callable(function):
+            raise InvalidInput(f"there is no function {name}", field="--compare")
+        found[task_type] = function
+    return found
 
 
 def _settle(text: str) -> float:

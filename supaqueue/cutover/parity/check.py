@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from typing import TypeAlias
 from supaqueue.contract import Json, ObserveJobsById, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity import sources
-from supaqueue.cutover.parity.classes import SECOND, Finding, Look, due
+from supaqueue.cutover.parity.classes import SECOND, Comparator, Finding, Look, due
 from supaqueue.cutover.parity.judging import judge
 from supaqueue.cutover.parity.observation import OVER, Observation
 from supaqueue.cutover.parity.pairs import Pair, paired
@@ -54,6 +54,7 @@ class Question:
         settle_seconds: in place of the windows that are derived from what is found.
         looks: seconds to wait before each further look at what differs.
         with_messages: whether errors are compared by message as well.
+        comparators: by task type, who says of two results that are not the same whether they agree.
     """
 
     since: datetime
@@ -64,6 +65,7 @@ class Question:
     settle_seconds: float | None = None
     looks: tuple[float, ...] = (2.0, 5.0)
     with_messages: bool = False
+    comparators: Mapping[str, Comparator] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,13 @@ def check(
         _take(pages, in_supabase, took, question, "supabase", progress)
         settle = {name: _window(found, question) for name, found in sorted(took.items())}
         default = question.settle_seconds or SHORTEST_SETTLE_SECONDS
-        look = Look(observed_at, settle, default, with_messages=question.with_messages)
+        look = Look(
+            observed_at,
+            settle,
+            default,
+            with_messages=question.with_messages,
+            comparators=question.comparators,
+        )
         counts = (len(in_legacy), len(in_supabase))
         tally, differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress)
     for pair, found in _look_again(transport, legacy, differing, look, question, progress):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from supaqueue.contract import Json
 from supaqueue.cutover.parity.differences import Difference
 from supaqueue.cutover.parity.field_rules import NO_RULES, FieldRules
 from supaqueue.cutover.parity.observation import Observation
@@ -61,6 +62,10 @@ CLOCKS_APART = SECOND
 """By how much two clocks may differ before a time counts as another one, in microseconds."""
 
 
+Comparator = Callable[[Json, Json], bool]
+"""Is given legacy's result, or what legacy has of it, then Supabase's; says whether they agree."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """By what a pair is judged.
@@ -71,6 +76,7 @@ class Look:
         default_seconds: that of a type which is not named.
         rules: which paths of payloads, results and errors are treated how.
         with_messages: whether errors are compared by message as well as by class.
+        comparators: by task type, who says of two results that are not the same whether they agree.
     """
 
     observed_at: int
@@ -78,6 +84,7 @@ class Look:
     default_seconds: float
     rules: FieldRules = NO_RULES
     with_messages: bool = False
+    comparators: Mapping[str, Comparator] = field(default_factory=dict)
 
     def window(self, pair: Pair) -> float:
         """Return the settle window of a pair, in microseconds."""

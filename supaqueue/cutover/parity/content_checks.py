@@ -12,9 +12,16 @@ from supaqueue.cutover.parity.pairs import Pair
 
 
 def uncomparable(pair: Pair, look: Look) -> Found:
-    """A shadow run that was called off says nothing."""
+    """A shadow run that was called off says nothing, and a comparator that failed neither."""
     shadow = pair.supabase and pair.supabase.shadow
-    return [] if shadow is not None and shadow.status == "cancelled" else None
+    if shadow is not None and shadow.status == "cancelled":
+        return []
+    for name, control, candidate in _of_one_status(pair):
+        try:
+            _agree(control.result, candidate.result, pair, look)
+        except Exception as error:
+            return [Difference(f"{name}comparator", "value", None, type(error).__name__)]
+    return None
 
 
 def payload_diff(pair: Pair, look: Look) -> Found:
@@ -67,8 +74,28 @@ def result_diff(pair: Pair, look: Look) -> Found:
     found: list[Difference] = []
     for name, control, candidate in _of_one_status(pair):
         if control.status == "completed":
-            found += _within(f"{name}result", control.result, candidate.result, look)
+            found += _of_results(f"{name}result", control.result, candidate.result, pair, look)
     return found or None
+
+
+def _of_results(name: str, control: Json, candidate: Json, pair: Pair, look: Look) -> list[Difference]:
+    try:
+        answer = _agree(control, candidate, pair, look)
+    except Exception:
+        return []  # that is `uncomparable`
+    if answer is True:
+        return []
+    found = _within(name, control, candidate, look)
+    return found or ([Difference(name, "value", control, candidate)] if answer is False else [])
+
+
+def _agree(control: Json, candidate: Json, pair: Pair, look: Look) -> bool | None:
+    """Say what the type's comparator says of results that are not the same; None if there is none."""
+    known = pair.legacy or pair.supabase
+    comparator = look.comparators.get((known and known.task_type) or "")
+    if comparator is None or are_alike(control, candidate):
+        return None
+    return bool(comparator(control, candidate))
 
 
 def attempt_diff(pair: Pair, look: Look) -> Found:

@@ -173,6 +173,19 @@ def test_the_command_shows_job_path_and_both_values(world: World, parity: Any, t
     assert "rule sums of ann: 1 of at most 1 jobs" in ruled.out
 
 
+def test_a_team_compares_by_a_function_of_its_own(world: World, parity: Any, tmp_path: Path) -> None:
+    jobs = some_jobs(world)
+    change = "update jobs set owner_outcome = jsonb_set(owner_outcome, '{result,sum}', '7.001')"
+    world.database.execute(f"{change} where job_id = %s".encode(), [jobs[0].job_id])
+    (tmp_path / "sums.py").write_text(
+        "def near(control, candidate):\n    return abs(control['sum'] - candidate['sum']) < 0.01\n"
+    )
+    arguments = ("check", "--since", "1h", "--settle", "0.000001s", "--bound", "20")
+    assert json.loads(parity(*arguments, "--json").out)["classes"] == {"match": 19, "result_diff": 1}
+    report = json.loads(parity(*arguments, "--compare", "count=sums:near", "--json").out)
+    assert report["classes"] == {"match": 20}
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -184,6 +197,9 @@ def test_the_command_shows_job_path_and_both_values(world: World, parity: Any, t
         (("chekc",), "chekc"),
         (("check", "--rules", "none.toml"), "none.toml"),
         (("check", "--settle", "soon"), "--settle"),
+        (("check", "--compare", "count"), "--compare"),
+        (("check", "--compare", "count=nowhere:near"), "nowhere"),
+        (("check", "--compare", "count=json:near"), "near"),
         (("check", "--legacy", "nowhere:queue"), "nowhere"),
     ],
 )

@@ -204,6 +204,23 @@ def test_a_rule_takes_a_path_out() -> None:
     assert names(told(payload={"n": 2, "m": 1}), Look(NOW, {}, 60.0, rules)) == ["payload_diff"]
 
 
+def test_a_comparator_says_whether_results_agree() -> None:
+    other = told(outcome=DONE._replace(result={"sum": 7.004, "rows": [1, 2]}))
+
+    def look(comparator: Any) -> Look:
+        return Look(NOW, {}, 60.0, comparators={"count": comparator})
+
+    near = look(lambda control, candidate: abs(control["sum"] - candidate["sum"]) < 0.01)
+    assert names(other) == ["result_diff"]
+    assert names(other, near) == ["match"]
+    assert names(told(outcome=DONE._replace(result={"sum": 8, "rows": [1, 2]})), near) == ["result_diff"]
+    assert names(told(), look(lambda control, candidate: 1 / 0)) == ["match"], "not asked of what is the same"
+    assert paths(other, look(lambda control, candidate: False)) == [("result.sum", "value")]
+    failed = look(lambda control, candidate: control["nothing"])
+    assert names(other, failed) == ["uncomparable"]
+    assert [one.candidate for one in classify(other, failed).differences] == ["KeyError"]
+
+
 def test_the_worst_is_the_class_and_the_others_are_told() -> None:
     found = classify(told(payload={"n": 2}, outcome=FAILED), LOOK)
     assert (found.name, found.also) == ("payload_diff", ("status_diff",))
