@@ -15,9 +15,9 @@ from supaqueue.cli.durations import moment_of, seconds_of
 from supaqueue.cli.parity.exit_codes import CODES
 from supaqueue.cli.parity.table import print_report
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
-from supaqueue.cutover.parity.check import Question
 from supaqueue.cutover.parity.check import check as compare_all
 from supaqueue.cutover.parity.classes import Comparator
+from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.report import evidence, written
 from supaqueue.cutover.parity.rules import load_rules
 from supaqueue.errors import InvalidInput

@@ -72,15 +72,15 @@ class Look:
 
     Attributes:
         observed_at: when both were observed, in microseconds since 1970.
-        settle_seconds: how long a job of a type may take until both systems agree on it; None: by `default`.
-        default_seconds: that of a type which is not named.
+        settle_seconds: how long a job of a type may take until both systems agree on it.
+        default_seconds: the same for types that are not named.
         rules: which paths of payloads, results and errors are treated how.
         with_messages: whether errors are compared by message as well as by class.
         comparators: by task type, who says of two results that are not the same whether they agree.
     """
 
     observed_at: int
-    settle_seconds: dict[str, float]
+    settle_seconds: Mapping[str, float]
     default_seconds: float
     rules: FieldRules = NO_RULES
     with_messages: bool = False

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 
 from supaqueue.contract import Json
 from supaqueue.cutover.parity.bounds import upper_bound
 from supaqueue.cutover.parity.classes import CLASSES
+from supaqueue.cutover.parity.latency import Took, latencies
 from supaqueue.cutover.parity.rules import Rule
 from supaqueue.cutover.parity.share import Share
 from supaqueue.cutover.parity.tally import ClassTally, Tally, TypeTally
@@ -32,7 +33,9 @@ class Compared:
     in_supabase: int
     unstamped: int
     settle_seconds: Mapping[str, float]
+    default_settle_seconds: float | None = None
     shares: Sequence[Share] = ()
+    took: Took = field(default_factory=dict)
 
 
 def report_of(
@@ -51,7 +54,7 @@ def report_of(
         "verdict": _verdict(verdict),
         "classes": {name: whole.count(name) for name in CLASSES if whole.count(name)},
         "types": [
-            _of_type(task_type, one, compared.settle_seconds)
+            _of_type(task_type, one, compared)
             for task_type, one in sorted(tally.types.items(), key=lambda item: item[0] or "")
         ],
         "shares": [asdict(share) for share in compared.shares],
@@ -73,14 +76,15 @@ def _verdict(verdict: Verdict) -> Json:
     return {**asdict(verdict), "because": list(verdict.because)}
 
 
-def _of_type(task_type: str | None, tally: TypeTally, settle_seconds: Mapping[str, float]) -> Json:
+def _of_type(task_type: str | None, tally: TypeTally, compared: Compared) -> Json:
     return {
         "task_type": task_type,
         "jobs": tally.jobs,
         "compared": tally.compared,
         "different": tally.different,
         "upper_bound": upper_bound(tally.different, tally.compared),
-        "settle_seconds": settle_seconds.get(task_type or ""),
+        "settle_seconds": compared.settle_seconds.get(task_type or "", compared.default_settle_seconds),
+        "latency_seconds": latencies(compared.took, task_type),
         "classes": [
             _of_class(name, tally.classes[name], tally.compared) for name in CLASSES if name in tally.classes
         ],

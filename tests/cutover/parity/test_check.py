@@ -11,7 +11,8 @@ import pytest
 
 from supaqueue.cli import main
 from supaqueue.contract import NewJob
-from supaqueue.cutover.parity.check import Checked, Question, check
+from supaqueue.cutover.parity.check import Checked, check
+from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.report import written
 from tests.cutover.commands import Said, Terminal
 from tests.cutover.world import World
@@ -96,7 +97,7 @@ def test_what_comes_to_agree_at_a_later_look_is_a_match(
             world.worker.finish(endings(tasks, "done"))
             world.relay.turn()
 
-    monkeypatch.setattr("supaqueue.cutover.parity.check.time.sleep", relayed)
+    monkeypatch.setattr("supaqueue.cutover.parity.looks.time.sleep", relayed)
     assert checked(world, looks=(1.0, 2.0)).report["classes"] == {"match": 21}
     assert turns == [1.0, 2.0]
 
@@ -118,7 +119,7 @@ def test_only_the_types_asked_for_are_compared(world: World) -> None:
 
 def test_the_same_systems_give_the_same_report(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     some_jobs(world)
-    monkeypatch.setattr("supaqueue.cutover.parity.check._database_time", lambda transport: 10**16)
+    monkeypatch.setattr("supaqueue.cutover.parity.check.database_time", lambda transport: 10**16)
     until = datetime.now(UTC) + timedelta(hours=1)
     question = Question(SINCE, until, looks=())
     one, other = (check(world.transport, world.legacy, question).report for _ in range(2))

@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from supaqueue.cutover.parity.check import Checked, Question, check
+from supaqueue.cutover.parity.check import Checked, check
 from supaqueue.cutover.parity.classes import CLASSES, CLEAN
+from supaqueue.cutover.parity.question import Question
 from supaqueue.devstack import Stack
 from supaqueue.settings import Settings
 from tests.cutover.parity.faults import FAULTS, ended_in_legacy, ended_in_supabase
