@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from supaqueue.cli.parity import check
+from supaqueue.cli.parity import check, run
 from supaqueue.cli.parity.exit_codes import CouldNotRun
 
 app = typer.Typer(
@@ -14,10 +14,7 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _group() -> None: ...
-
-
 app.command("check")(check.check)
+app.command("run")(run.run)
 
 __all__ = ["app"]

@@ -63,32 +63,16 @@ def check(
         _take(listed, in_legacy, took, question, "legacy", progress)
         pages = sources.in_supabase(transport, question.since, question.until)
         _take(pages, in_supabase, took, question, "supabase", progress)
-        look = _look(observed_at, took, question)
+        look = look_of(observed_at, took, question)
         counts = (len(in_legacy), len(in_supabase))
         tally, differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress)
     for pair, found in look_again(transport, legacy, differing, look, question, progress):
         tally.add(pair, found)
-    verdict = verdict_of(
-        tally,
-        question.rules,
-        declared_bound=question.declared_bound,
-        jobs_per_second=max(counts) / _seconds(question, observed_at),
-    )
-    compared = Compared(
-        question.since,
-        question.until,
-        observed_at,
-        *counts,
-        unstamped=_unstamped(legacy, question.since),
-        settle_seconds=look.settle_seconds,
-        default_settle_seconds=look.default_seconds,
-        shares=shares_of(tally.owners, transport.send(ReadFeatureFlags()), question.since),
-        took=took,
-    )
-    return Checked(report_of(compared, tally, question.rules, verdict, day(observed_at)), verdict)
+    return conclude(transport, legacy, question, look, took, tally, counts)
 
 
-def _look(observed_at: int, took: Took, question: Question) -> Look:
+def look_of(observed_at: int, took: Took, question: Question) -> Look:
+    """Return by what pairs are judged."""
     given = question.settle_seconds
     return Look(
         observed_at,
@@ -97,6 +81,44 @@ def _look(observed_at: int, took: Took, question: Question) -> Look:
         with_messages=question.with_messages,
         comparators=question.comparators,
     )
+
+
+def conclude(
+    transport: Transport,
+    legacy: LegacyQueue,
+    question: Question,
+    look: Look,
+    took: Took,
+    tally: Tally,
+    counts: tuple[int, int],
+) -> Checked:
+    """Return the report and the verdict on what was counted.
+
+    Args:
+        counts: how many jobs were found in legacy and in Supabase.
+
+    Raises:
+        CallError: Supabase gave no usable answer.
+        LegacyUnavailable: the legacy queue's index gave none.
+    """
+    verdict = verdict_of(
+        tally,
+        question.rules,
+        declared_bound=question.declared_bound,
+        jobs_per_second=max(counts) / _seconds(question, look.observed_at),
+    )
+    compared = Compared(
+        question.since,
+        question.until,
+        look.observed_at,
+        *counts,
+        unstamped=_unstamped(legacy, question.since),
+        settle_seconds=look.settle_seconds,
+        default_settle_seconds=look.default_seconds,
+        shares=shares_of(tally.owners, transport.send(ReadFeatureFlags()), question.since),
+        took=took,
+    )
+    return Checked(report_of(compared, tally, question.rules, verdict, day(look.observed_at)), verdict)
 
 
 def _judge_all(

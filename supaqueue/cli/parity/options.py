@@ -1,0 +1,93 @@
+"""What the commands of `parity` share: their options, and how they show what they do and found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from supaqueue.cli.parity.exit_codes import CODES
+from supaqueue.cli.parity.table import print_report
+from supaqueue.cutover.parity.check import Checked
+from supaqueue.cutover.parity.classes import Comparator
+from supaqueue.cutover.parity.report import evidence, written
+from supaqueue.errors import InvalidInput
+from supaqueue.worker.attribute import import_attribute
+
+Rules = Annotated[Path | None, typer.Option(help="A TOML file that says what is expected to differ.")]
+Bound = Annotated[float, typer.Option(help="The rate of differences to be ruled out, in percent.")]
+Messages = Annotated[bool, typer.Option("--messages", help="Compare errors by message as well as by class.")]
+Compare = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compare",
+        metavar="TYPE=MODULE:FUNCTION",
+        help="Who says whether two results of a type agree: is given both, returns a bool. May be repeated.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+
+
+def tell(checked: Checked, *, as_json: bool) -> typer.Exit:
+    """Print what was found; returns what ends the command with its exit code."""
+    if as_json:
+        sys.stdout.buffer.write(written(checked.report))
+        sys.stdout.buffer.flush()
+    else:
+        print_report(checked.report, checked.verdict, evidence(checked.report))
+    return typer.Exit(CODES[checked.verdict.answer])
+
+
+def comparators(given: Sequence[str]) -> dict[str, Comparator]:
+    """Import the functions that `--compare` names, by task type.
+
+    Raises:
+        InvalidInput: one is no function, or not given as TYPE=MODULE:FUNCTION.
+        ConfigurationError: its module cannot be imported.
+    """
+    found: dict[str, Comparator] = {}
+    for text in given:
+        task_type, _, name = text.partition("=")
+        if not (task_type and name):
+            raise InvalidInput(f"write TYPE=MODULE:FUNCTION, not {text!r}", field="--compare")
+        function = import_attribute(name, kind="function", example="billing:same_invoice")
+        if not callable(function):
+            raise InvalidInput(f"there is no function {name}", field="--compare")
+        found[task_type] = function
+    return found
+
+
+def rate(percent: float) -> float:
+    """Return the rate that a percentage is.
+
+    Raises:
+        InvalidInput: it is none between 0 and 100.
+    """
+    if not 0 < percent < 100:
+        raise InvalidInput("must be a percentage between 0 and 100", field="--bound")
+    return percent / 100
+
+
+class Shown:
+    """Shows on the terminal what is being done; nothing where nobody looks."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._status = console.status("comparing") if console.is_terminal else None
+
+    def __enter__(self) -> Shown:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def __call__(self, step: str, jobs: int) -> None:
+        if self._status is not None:
+            self._status.update(f"{step}: {jobs:,} jobs")

@@ -1,0 +1,81 @@
+"""`supaqueue parity run`: jobs sent through both systems, waited for, and compared."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from supaqueue.cli.durations import seconds_of
+from supaqueue.cli.parity.options import (
+    AsJson,
+    Bound,
+    Compare,
+    Messages,
+    Rules,
+    Shown,
+    comparators,
+    rate,
+    tell,
+)
+from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
+from supaqueue.cutover.parity.question import Question
+from supaqueue.cutover.parity.rules import load_rules
+from supaqueue.cutover.parity.sending import jobs_of, read_inputs, send_and_compare
+from supaqueue.cutover.router import DualWriteQueue
+from supaqueue.errors import InvalidInput
+from supaqueue.settings import Settings
+
+Input = Annotated[
+    Path,
+    typer.Option(
+        "--input", metavar="FILE", help="JSON Lines: objects with task_type and payload, taken in turn."
+    ),
+]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, max=100_000, help="How many jobs to send.")]
+Timeout = Annotated[str, typer.Option(help="How long to wait for both systems, like 5m.")]
+
+
+def run(
+    inputs: Input,
+    jobs: Jobs = 100,
+    timeout: Timeout = "5m",
+    rules: Rules = None,
+    bound: Bound = 1.0,
+    messages: Messages = False,
+    compare: Compare = None,
+    legacy: Legacy = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send jobs through both systems by the router, wait until both have said all, and compare.
+
+    They are real jobs: workers of both systems run them, those of Supabase without effects while legacy owns
+    them. Needs a relay that runs, and at stages before canary shadows. Exit codes as of `check`.
+    """
+    seconds = _seconds(timeout)
+    now = datetime.now(UTC)
+    question = Question(
+        now,
+        now,
+        rules=load_rules(rules) if rules else (),
+        declared_bound=rate(bound),
+        with_messages=messages,
+        comparators=comparators(compare or ()),
+    )
+    given = read_inputs(inputs)
+    with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
+        made = jobs_of(given, jobs, transport)
+        with DualWriteQueue(queue, Settings.load()) as router:
+            checked = send_and_compare(
+                router, transport, queue, made, question, timeout=seconds, progress=shown
+            )
+    raise tell(checked, as_json=as_json)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return seconds_of(text)
+    except typer.BadParameter as error:
+        raise InvalidInput(str(error), field="--timeout") from None
