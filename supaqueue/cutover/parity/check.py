@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from supaqueue.contract import Json, ReadFeatureFlags
@@ -59,10 +60,13 @@ def check(
     observed_at = database_time(transport)
     took = new_took()
     with SortedRuns(folder) as in_legacy, SortedRuns(folder) as in_supabase:
-        listed = sources.in_legacy(legacy, question.since, question.until)
-        _take(listed, in_legacy, took, question, "legacy", progress)
+        batches = sources.in_legacy(legacy, question.since, question.until)
         pages = sources.in_supabase(transport, question.since, question.until)
-        _take(pages, in_supabase, took, question, "supabase", progress)
+        # By turns: Supabase writes its next page while legacy is read.
+        for in_turn in zip_longest(pages, batches, fillvalue=()):
+            for batch, runs in zip(in_turn, (in_supabase, in_legacy), strict=True):
+                _take(batch, runs, took, question)
+            progress("listed", len(in_supabase) + len(in_legacy))
         look = look_of(observed_at, took, question)
         counts = (len(in_legacy), len(in_supabase))
         tally, differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress)
@@ -139,23 +143,14 @@ def _judge_all(
     return tally, differing
 
 
-def _take(
-    batches: Iterator[list[Observation]],
-    runs: SortedRuns,
-    took: Took,
-    question: Question,
-    step: str,
-    progress: Progress,
-) -> None:
-    """Keep what was asked for, and how long what ended here took."""
-    for batch in batches:
-        kept = batch
-        if question.task_types is not None:
-            kept = [one for one in batch if one.task_type in question.task_types]
-        for one in kept:
-            note(took, one)
-        runs.add(kept)
-        progress(step, len(runs))
+def _take(found: Sequence[Observation], runs: SortedRuns, took: Took, question: Question) -> None:
+    """Keep what was asked for, and how long what ended there took."""
+    kept = found
+    if question.task_types is not None:
+        kept = [one for one in found if one.task_type in question.task_types]
+    for one in kept:
+        note(took, one)
+    runs.add(kept)
 
 
 def _unstamped(legacy: LegacyQueue, since: datetime) -> int:

@@ -48,19 +48,20 @@ def differences(control: Json, candidate: Json, rules: FieldRules = NO_RULES) ->
 
 def are_alike(control: Json, candidate: Json) -> bool:
     """Say whether two values are the same without any rule; much faster than `differences`."""
-    if isinstance(control, dict):
-        return (
-            isinstance(candidate, dict)
-            and control.keys() == candidate.keys()
-            and all(are_alike(value, candidate[name]) for name, value in control.items())
-        )
-    if isinstance(control, list):
-        return (
-            isinstance(candidate, list)
-            and len(control) == len(candidate)
-            and all(are_alike(one, other) for one, other in zip(control, candidate, strict=True))
-        )
-    return control == candidate and isinstance(control, bool) == isinstance(candidate, bool)
+    if control != candidate:
+        return False
+    # Equal, but for a true that Python takes for 1. Loops, since this is asked of every pair.
+    if isinstance(control, dict) and isinstance(candidate, dict):
+        for name, value in control.items():
+            if value is not candidate[name] and not are_alike(value, candidate[name]):
+                return False
+        return True
+    if isinstance(control, list) and isinstance(candidate, list):
+        for one, other in zip(control, candidate, strict=True):
+            if one is not other and not are_alike(one, other):
+                return False
+        return True
+    return isinstance(control, bool) == isinstance(candidate, bool)
 
 
 def _walk(control: Json, candidate: Json, path: tuple[Step, ...], rules: FieldRules) -> Iterator[Difference]:

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, Self
 
 from supaqueue.cutover.parity.observation import Observation, from_plain, plain
 
-RUN_LENGTH = 50_000
-"""Observations in memory at once; with 200 bytes of payload that is about 80 MB."""
-BLOCK_LENGTH = 500
+RUN_LENGTH = 25_000
+"""Observations in memory at once; with 200 bytes of payload that is about 40 MB."""
+BLOCK_LENGTH = 200
 _SIZE = struct.Struct("<Q")
 _JOB_ID = itemgetter(0)
 

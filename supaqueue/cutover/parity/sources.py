@@ -14,6 +14,7 @@ from supaqueue.cutover.parity.observation import Observation, Outcome, State
 from supaqueue.transport import Transport
 
 BY_ID = 1_000
+BATCH = 5_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -58,7 +59,7 @@ def in_legacy(legacy: LegacyQueue, since: datetime, until: datetime) -> Iterator
     batch: list[Observation] = []
     for entry in legacy.list_by_time(since, until):
         batch.append(of_legacy(entry))
-        if len(batch) == BY_ID:
+        if len(batch) == BATCH:
             yield batch
             batch = []
     yield batch

@@ -41,10 +41,12 @@ class ClassTally:
 
     def add(self, pair: Pair, finding: Finding, fit: Fit) -> None:
         """Count a pair."""
-        at = min(one.accepted_at for one in pair if one is not None)
+        at = (pair.legacy or pair.supabase).accepted_at  # type: ignore[union-attr]  # one of them is there
         self.count += 1
-        self.first_seen = at if self.first_seen is None else min(at, self.first_seen)
-        self.last_seen = at if self.last_seen is None else max(at, self.last_seen)
+        if self.first_seen is None or at < self.first_seen:
+            self.first_seen = at
+        if self.last_seen is None or at > self.last_seen:
+            self.last_seen = at
         for place in {(general(one.path), one.kind) for one in fit.differences}:
             is_new = place not in self.paths and len(self.paths) >= PATHS
             self.paths[(OTHER_PATHS, place[1]) if is_new else place] += 1
@@ -60,8 +62,12 @@ class TypeTally:
 
     def add(self, pair: Pair, finding: Finding) -> None:
         """Count a pair; one that is clean but for its further classes counts as the first of those."""
-        fit = next((one for one in finding.fits if one.name not in CLEAN), finding.fits[0])
-        self.classes.setdefault(fit.name, ClassTally()).add(pair, finding, fit)
+        fit = finding.fits[0]
+        if len(finding.fits) > 1:
+            fit = next((one for one in finding.fits if one.name not in CLEAN), fit)
+        if fit.name not in self.classes:
+            self.classes[fit.name] = ClassTally()
+        self.classes[fit.name].add(pair, finding, fit)
 
     def count(self, *names: Class) -> int:
         """How many are of these classes."""
@@ -95,10 +101,12 @@ class Tally:
 
     def add(self, pair: Pair, finding: Finding) -> None:
         """Count a pair."""
-        known = [one.task_type for one in pair if one is not None and one.task_type is not None]
-        task_type = known[0] if known else None
-        self.types.setdefault(task_type, TypeTally()).add(pair, finding)
-        self.owners.setdefault(task_type, Counter())[placed_with(pair)] += 1
+        legacy, supabase = pair
+        task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
+        if task_type not in self.types:
+            self.types[task_type], self.owners[task_type] = TypeTally(), Counter()
+        self.types[task_type].add(pair, finding)
+        self.owners[task_type][placed_with(pair)] += 1
         if finding.name == "expected":
             self.rules.update(finding.rules)
 
