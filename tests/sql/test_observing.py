@@ -114,6 +114,22 @@ def test_a_page_has_at_most_four_mebibytes_of_payloads(calls: Calls, queue_name:
     assert set(ids) <= set(observe(calls))
 
 
+def test_a_page_has_at_most_four_mebibytes_of_results(calls: Calls, worker: Worker, queue_name: str) -> None:
+    ids = calls.enqueue_new(queue_name, 6)
+    worker.finish(endings(worker.claim(), "done", result="x" * 2**20))
+    answer = calls.call("observe_jobs_v1", since=BEGAN, until=NEVER, page=None, page_size=5000)
+    assert len(answer["rows"]) == 3
+    assert set(ids) <= set(observe(calls))
+
+
+def test_tombstones_share_a_page(calls: Calls) -> None:
+    ids = [new_job_id() for _ in range(7)]
+    calls.abandon(*ids)
+    answer = calls.call("observe_jobs_v1", since=BEGAN, until=NEVER, page=None, page_size=5000)
+    assert {row[0] for row in answer["rows"]} == set(ids)
+    assert answer["next_page"] is None
+
+
 def test_since_is_in_and_until_is_out(calls: Calls, queue_name: str) -> None:
     [job_id] = calls.enqueue_new(queue_name)
     at = calls.value("select created_at from jobs where job_id = %s", [job_id])
