@@ -43,7 +43,7 @@ class ObservedPage:
 
 @dataclass(frozen=True, slots=True)
 class ObserveJobs(Call[ObservedPage]):
-    """List jobs stored in [since, until), oldest first, by page; a page has at most 4 MiB of payloads and results.
+    """List jobs stored in [since, until), oldest first, by page, of at most 4 MiB of payloads and results.
 
     Raises:
         InvalidInput: a time is naive, or `since` is the later one.

@@ -18,6 +18,7 @@ from supaqueue.cli.parity.options import (
     Shown,
     comparators,
     rate,
+    seconds_given,
     tell,
 )
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
@@ -61,7 +62,7 @@ def check(
         task_types=frozenset(task_types) if task_types else None,
         rules=load_rules(rules) if rules else (),
         declared_bound=rate(bound),
-        settle_seconds=None if settle is None else _settle(settle),
+        settle_seconds=None if settle is None else seconds_given(settle, "--settle"),
         with_messages=messages,
         comparators=comparators(compare or ()),
     )
@@ -85,10 +86,3 @@ def _moment(text: str, now: datetime, option: str) -> datetime:
         raise InvalidInput(
             f"{text!r} is neither a time like 2030-01-31T12:00Z nor a duration like 24h", field=option
         ) from None
-
-
-def _settle(text: str) -> float:
-    try:
-        return seconds_of(text)
-    except typer.BadParameter as error:
-        raise InvalidInput(str(error), field="--settle") from None

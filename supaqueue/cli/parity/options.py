@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from supaqueue.cli.durations import seconds_of
 from supaqueue.cli.parity.exit_codes import CODES
 from supaqueue.cli.parity.table import print_report
 from supaqueue.cutover.parity.check import Checked
@@ -70,6 +71,18 @@ def rate(percent: float) -> float:
     if not 0 < percent < 100:
         raise InvalidInput("must be a percentage between 0 and 100", field="--bound")
     return percent / 100
+
+
+def seconds_given(text: str, option: str) -> float:
+    """Return the seconds of a duration.
+
+    Raises:
+        InvalidInput: it is none, naming the option.
+    """
+    try:
+        return seconds_of(text)
+    except typer.BadParameter as error:
+        raise InvalidInput(str(error), field=option) from None
 
 
 class Shown:

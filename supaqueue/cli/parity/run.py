@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from supaqueue.cli.durations import seconds_of
 from supaqueue.cli.parity.options import (
     AsJson,
     Bound,
@@ -18,6 +17,7 @@ from supaqueue.cli.parity.options import (
     Shown,
     comparators,
     rate,
+    seconds_given,
     tell,
 )
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
@@ -25,7 +25,6 @@ from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.rules import load_rules
 from supaqueue.cutover.parity.sending import jobs_of, read_inputs, send_and_compare
 from supaqueue.cutover.router import DualWriteQueue
-from supaqueue.errors import InvalidInput
 from supaqueue.settings import Settings
 
 Input = Annotated[
@@ -54,7 +53,7 @@ def run(
     They are real jobs: workers of both systems run them, those of Supabase without effects while legacy owns
     them. Needs a relay that runs, and at stages before canary shadows. Exit codes as of `check`.
     """
-    seconds = _seconds(timeout)
+    seconds = seconds_given(timeout, "--timeout")
     now = datetime.now(UTC)
     question = Question(
         now,
@@ -72,10 +71,3 @@ def run(
                 router, transport, queue, made, question, timeout=seconds, progress=shown
             )
     raise tell(checked, as_json=as_json)
-
-
-def _seconds(text: str) -> float:
-    try:
-        return seconds_of(text)
-    except typer.BadParameter as error:
-        raise InvalidInput(str(error), field="--timeout") from None

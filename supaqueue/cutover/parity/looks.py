@@ -33,7 +33,7 @@ def look_again(
             return
         progress("looked at again", len(differing))
         time.sleep(seconds)
-        pairs = _observed_again(transport, legacy, [pair.job_id for pair, _ in differing])
+        pairs = observed(transport, legacy, [pair.job_id for pair, _ in differing])
         still: list[Judged] = []
         now = replace(look, observed_at=database_time(transport))
         for pair, before in differing:
@@ -63,7 +63,12 @@ def day(microseconds: int) -> date:
     return moment(microseconds).date()
 
 
-def _observed_again(transport: Transport, legacy: LegacyQueue, job_ids: Sequence[str]) -> dict[str, Pair]:
+def observed(transport: Transport, legacy: LegacyQueue, job_ids: Sequence[str]) -> dict[str, Pair]:
+    """Return what both know of jobs, by id; one that neither knows is left out.
+
+    Raises:
+        CallError: Supabase or the legacy queue's index gave no usable answer.
+    """
     legacys = {one.job_id: one for one in sources.in_legacy_by_id(legacy, job_ids)}
     supabases = {one.job_id: one for one in sources.in_supabase_by_id(transport, job_ids)}
     found = {job_id: Pair(legacys.get(job_id), supabases.get(job_id)) for job_id in job_ids}

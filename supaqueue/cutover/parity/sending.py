@@ -5,25 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
 from supaqueue.answer import EnqueueAnswer
 from supaqueue.contract import FeatureFlags, NewJob, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
-from supaqueue.cutover.parity import sources
 from supaqueue.cutover.parity.check import Checked, conclude, look_of
 from supaqueue.cutover.parity.judging import judge
 from supaqueue.cutover.parity.latency import new_took, note
-from supaqueue.cutover.parity.looks import database_time, day
+from supaqueue.cutover.parity.looks import database_time, day, observed
 from supaqueue.cutover.parity.observation import OVER
-from supaqueue.cutover.parity.pairs import Pair, paired
+from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.question import Progress, Question
 from supaqueue.cutover.parity.tally import Tally
-from supaqueue.errors import InvalidInput
+from supaqueue.errors import InvalidInput, SupaqueueError
 from supaqueue.job_id import BUCKETS, new_job_id
 from supaqueue.transport import Transport
 
@@ -31,7 +29,6 @@ BATCH = 100
 LOOK_SECONDS = 0.5
 ALREADY_WAITED = 0.0
 """Seconds: whoever waited for them waits for them no more."""
-_JOB_ID = itemgetter(0)
 
 
 class Enqueues(Protocol):
@@ -91,20 +88,22 @@ def send_and_compare(
 
     Raises:
         CallError: Supabase or the legacy queue gave no usable answer.
+        SupaqueueError: neither knows a job that was accepted: there is nothing to compare it by.
     """
     for first in range(0, len(jobs), BATCH):
         queue.enqueue_many(jobs[first : first + BATCH])
         progress("sent", min(first + BATCH, len(jobs)))
     job_ids = [job.job_id for job in jobs]
-    pairs: list[Pair] = []
     deadline = time.monotonic() + timeout
     while True:
-        pairs = list(_observed(transport, legacy, job_ids))
-        settled = sum(map(_has_settled, pairs))
+        found = observed(transport, legacy, job_ids)
+        settled = sum(map(_has_settled, found.values()))
         progress("settled", settled)
         if settled == len(job_ids) or time.monotonic() >= deadline:
             break
         time.sleep(LOOK_SECONDS)
+    _refuse_lost(job_ids, found)
+    pairs = list(found.values())
     took, tally = new_took(), Tally()
     for one in itertools.chain.from_iterable(pairs):
         if one is not None:
@@ -117,10 +116,13 @@ def send_and_compare(
     return conclude(transport, legacy, question, look, took, tally, (in_legacy, in_supabase))
 
 
-def _observed(transport: Transport, legacy: LegacyQueue, job_ids: Sequence[str]) -> Iterator[Pair]:
-    legacys = sorted(sources.in_legacy_by_id(legacy, job_ids), key=_JOB_ID)
-    supabases = sorted(sources.in_supabase_by_id(transport, job_ids), key=_JOB_ID)
-    return paired(legacys, supabases)
+def _refuse_lost(job_ids: Sequence[str], found: Mapping[str, Pair]) -> None:
+    lost = [job_id for job_id in job_ids if job_id not in found]
+    if lost:
+        raise SupaqueueError(
+            f"{len(lost)} of {len(job_ids)} jobs that were accepted are known to neither system, job {lost[0]}"
+            " first: look whether something prunes them, and whether SUPAQUEUE_LEGACY is what the workers use"
+        )
 
 
 def _has_settled(pair: Pair) -> bool:

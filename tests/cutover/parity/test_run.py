@@ -124,6 +124,18 @@ def test_what_never_settles_is_judged_as_it_is(world: World, parity: Callable[..
     assert json.loads(said.out)["classes"] == {"stuck": 3}
 
 
+def test_what_neither_system_knows_is_no_pass(
+    world: World, parity: Callable[..., Said], rollout: Terminal
+) -> None:
+    shadow_all(world)
+    rollout.monkeypatch.setattr(
+        "supaqueue.cutover.router.DualWriteQueue.enqueue_many", lambda queue, jobs: []
+    )
+    said = parity("--input", "bills.jsonl", "--jobs", "3", "--timeout", "0.1s", "--bound", "99")
+    assert (said.code, said.out) == (3, "")
+    assert "3 of 3 jobs that were accepted are known to neither system" in said.err
+
+
 def test_without_shadows_it_says_how_to_have_them(world: World, parity: Callable[..., Said]) -> None:
     world.go_to(0)
     said = parity("--input", "bills.jsonl")
