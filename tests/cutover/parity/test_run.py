@@ -133,7 +133,7 @@ def test_what_neither_system_knows_is_no_pass(
     )
     said = parity("--input", "bills.jsonl", "--jobs", "3", "--timeout", "0.1s", "--bound", "99")
     assert (said.code, said.out) == (3, "")
-    assert "3 of 3 jobs that were accepted are known to neither system" in said.err
+    assert "3 of 3 jobs that were accepted are unknown to both systems" in said.err
 
 
 def test_without_shadows_it_says_how_to_have_them(world: World, parity: Callable[..., Said]) -> None:
