@@ -120,8 +120,8 @@ def _refuse_lost(job_ids: Sequence[str], found: Mapping[str, Pair]) -> None:
     lost = [job_id for job_id in job_ids if job_id not in found]
     if lost:
         raise SupaqueueError(
-            f"{len(lost)} of {len(job_ids)} jobs that were accepted are unknown to both systems, job {lost[0]}"
-            " first: look whether something prunes them, and whether SUPAQUEUE_LEGACY is what the workers use"
+            f"{len(lost)} of {len(job_ids)} jobs that were accepted are unknown to both systems, first"
+            f" {lost[0]}: look whether something prunes them, and whether SUPAQUEUE_LEGACY is what the workers use"
         )
 
 
