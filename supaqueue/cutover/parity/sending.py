@@ -121,7 +121,7 @@ def _refuse_lost(job_ids: Sequence[str], found: Mapping[str, Pair]) -> None:
     if lost:
         raise SupaqueueError(
             f"{len(lost)} of {len(job_ids)} jobs that were accepted are unknown to both systems, first"
-            f" {lost[0]}: look whether something prunes them, and whether SUPAQUEUE_LEGACY is the one that runs"
+            f" {lost[0]}: see whether something prunes them, and whether SUPAQUEUE_LEGACY is what runs"
         )
 
 
