@@ -52,7 +52,7 @@ def begin_anew(database: psycopg.Connection[Any]) -> None:
 class World:
     """One test's two systems. `settings` say where Supabase is, `database` sees every row.
 
-    `legacy_file` is where legacy's index lies.
+    `legacy_file` is where legacy's index lies, if that is a file.
     """
 
     settings: Settings
@@ -60,16 +60,17 @@ class World:
     transport: Transport
     legacy: LegacyQueue
     spool: Spool
-    legacy_file: Path
     queue_name: str = "q"
     task_type: str = "count"
+    legacy_file: Path | None = None
 
     @classmethod
     def at(cls, settings: Settings, database: psycopg.Connection[Any], folder: Path) -> World:
         """Return a world whose legacy queue is a folder."""
         legacy = folder_queue(folder / "legacy")
         file = folder / "legacy" / "index.sqlite"
-        return cls(settings, database, RestTransport(settings), legacy, Spool(folder / "spool"), file)
+        spool = Spool(folder / "spool")
+        return cls(settings, database, RestTransport(settings), legacy, spool, legacy_file=file)
 
     @property
     def client(self) -> Queue:

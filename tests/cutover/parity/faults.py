@@ -35,6 +35,7 @@ class Fault:
 
 def index(world: World, change: str, job: NewJob, *values: Any) -> None:
     """Change legacy's index behind its back."""
+    assert world.legacy_file is not None
     with sqlite3.connect(world.legacy_file) as database:
         assert database.execute(f"{change} where job_id = ?", (*values, job.job_id)).rowcount == 1
 
