@@ -196,7 +196,7 @@ def test_a_failure_is_logged_with_the_place_and_without_the_text() -> None:
     records: list[logging.LogRecord] = []
     logger = logging.Logger("test")
     handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
+    handler.emit = records.append  # type: ignore
     logger.addHandler(handler)
     LogHook(logger)(
         events.JobFailed(
