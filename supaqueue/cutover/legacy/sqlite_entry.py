@@ -80,14 +80,7 @@ def content_of(job: NewJob) -> str:
 
 def ending_text(ending: Ending) -> str:
     """Return an ending without its time as text."""
-    return canonical(
-        {
-            "status": ending.status,
-            "result": ending.result,
-            "error": ending.error,
-            "attempts": ending.attempts,
-        }
-    )
+    return canonical(ending.row())
 
 
 def broken_text(broken: BrokenGlass, now: datetime) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from supaqueue.contract.json_value import checked_json
 from supaqueue.cutover.parity.classes import Found, Look, due
 from supaqueue.cutover.parity.differences import Difference
 from supaqueue.cutover.parity.observation import OVER
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.errors import InvalidInput
 
 
 def duplicate_execution(pair: Pair, look: Look) -> Found:
@@ -36,8 +38,15 @@ def never_executed(pair: Pair, look: Look) -> Found:
 
 
 def missing_in_supabase(pair: Pair, look: Look) -> Found:
-    is_missing = pair.supabase is None and pair.legacy is not None and pair.legacy.state != "gone"
-    return [] if is_missing else None
+    """Where Supabase refuses its payload, that is why."""
+    legacy = pair.legacy
+    if pair.supabase is not None or legacy is None or legacy.state == "gone":
+        return None
+    try:
+        checked_json(legacy.payload, field="payload", max_bytes=look.max_json_bytes)
+    except InvalidInput as refused:
+        return [Difference(refused.field or "payload", "refused", refused.message)]
+    return []
 
 
 def missing_in_legacy(pair: Pair, look: Look) -> Found:

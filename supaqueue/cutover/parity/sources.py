@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from supaqueue.contract import Json, ObserveJobs, ObserveJobsById
@@ -50,19 +51,24 @@ def in_supabase_by_id(transport: Transport, job_ids: Sequence[str]) -> Iterator[
         yield from map(of_supabase, page.rows)
 
 
-def in_legacy(legacy: LegacyQueue, since: datetime, until: datetime) -> Iterator[list[Observation]]:
+def in_legacy(
+    legacy: LegacyQueue,
+    since: datetime,
+    until: datetime,
+    look_at: Callable[[Sequence[Entry]], object] = len,
+) -> Iterator[list[Observation]]:
     """List jobs that the legacy queue's index stored in [since, until), in batches.
+
+    Args:
+        look_at: is given the entries of each batch first.
 
     Raises:
         LegacyUnavailable: the index gave no answer.
     """
-    batch: list[Observation] = []
-    for entry in legacy.list_by_time(since, until):
-        batch.append(of_legacy(entry))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    yield batch
+    entries = legacy.list_by_time(since, until)
+    while batch := list(islice(entries, BATCH)):
+        look_at(batch)
+        yield list(map(of_legacy, batch))
 
 
 def in_legacy_by_id(legacy: LegacyQueue, job_ids: Sequence[str]) -> Iterator[Observation]:

@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from supaqueue.contract import Json
+from supaqueue.contract.json_value import storable_text
 from supaqueue.cutover.legacy.entry import Owner
 from supaqueue.cutover.parity.classes import CLEAN, Class, Finding, Fit
 from supaqueue.cutover.parity.differences import Difference
 from supaqueue.cutover.parity.field_rules import general
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.parity.preflight import problem_of
 from supaqueue.cutover.parity.share import placed_with
 from supaqueue.telemetry.redaction import redact_value
 
@@ -162,5 +164,8 @@ def _shown(value: Json, path: str) -> Json:
     found = redact_value({name: value})
     assert isinstance(found, dict)
     shown: Json = next(iter(found.values()))
-    text = shown if isinstance(shown, str) else repr(shown)
-    return shown if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+    text = storable_text(shown) if isinstance(shown, str) else repr(shown)
+    if len(text) > LONGEST_SHOWN:
+        return text[:LONGEST_SHOWN] + "..."
+    is_plain = problem_of(shown, "value", max_bytes=None) is None
+    return shown if is_plain else storable_text(text)
