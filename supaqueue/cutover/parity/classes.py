@@ -40,7 +40,14 @@ CLASSES: tuple[Class, ...] = get_args(Class)
 CLEAN: frozenset[Class] = frozenset({"expected", "pending", "legacy_redelivered", "match"})
 """What is no difference between the two systems."""
 SAFETY: frozenset[Class] = frozenset(
-    {"duplicate_execution", "never_executed", "missing_in_supabase", "missing_in_legacy", "owner_disagrees"}
+    {
+        "duplicate_execution",
+        "never_executed",
+        "missing_in_supabase",
+        "missing_in_legacy",
+        "unstamped",
+        "owner_disagrees",
+    }
 )
 """What no rollout goes on with."""
 

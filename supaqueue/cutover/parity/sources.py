@@ -10,6 +10,7 @@ from typing import Any
 
 from supaqueue.contract import Json, ObserveJobs, ObserveJobsById
 from supaqueue.cutover.legacy.entry import Entry
+from supaqueue.cutover.legacy.index import UnstampedRun
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.observation import Observation, Outcome, State
 from supaqueue.transport import Transport
@@ -59,6 +60,8 @@ def in_legacy(
 ) -> Iterator[list[Observation]]:
     """List jobs that the legacy queue's index stored in [since, until), in batches.
 
+    Then messages without a stamp that last began in that time.
+
     Args:
         look_at: is given the entries of each batch first.
 
@@ -69,6 +72,8 @@ def in_legacy(
     while batch := list(islice(entries, BATCH)):
         look_at(batch)
         yield list(map(of_legacy, batch))
+    for runs in legacy.list_unstamped_runs(since, until):
+        yield list(map(of_unstamped, runs))
 
 
 def in_legacy_by_id(legacy: LegacyQueue, job_ids: Sequence[str]) -> Iterator[Observation]:
@@ -123,6 +128,14 @@ def of_legacy(entry: Entry) -> Observation:
         None if job is None else job.payload,
         outcome,
         None,
+    )
+
+
+def of_unstamped(run: UnstampedRun) -> Observation:
+    """Return what is known of a message without a stamp that ran."""
+    began_at = (run.began_at - _EPOCH) // _MICROSECOND
+    return Observation(
+        *(run.job_id, None, "legacy", 0, "unstamped", began_at, None, 1, None, None, None), has_copy=False
     )
 
 

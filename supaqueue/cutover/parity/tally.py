@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from supaqueue.contract import Json
@@ -98,7 +98,7 @@ class Tally:
     types: dict[str | None, TypeTally] = field(default_factory=dict)
     rules: Counter[str] = field(default_factory=Counter)
     """How many jobs are expected by each rule."""
-    owners: dict[str | None, Counter[Owner]] = field(default_factory=dict)
+    owners: dict[str | None, Counter[Owner]] = field(default_factory=lambda: defaultdict(Counter))
     """To which system jobs were given when they came, by task type."""
 
     def add(self, pair: Pair, finding: Finding) -> None:
@@ -106,9 +106,11 @@ class Tally:
         legacy, supabase = pair
         task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
         if task_type not in self.types:
-            self.types[task_type], self.owners[task_type] = TypeTally(), Counter()
+            self.types[task_type] = TypeTally()
         self.types[task_type].add(pair, finding)
-        self.owners[task_type][placed_with(pair)] += 1
+        # What came around the router was given to nobody.
+        if legacy is None or legacy.state != "unstamped":
+            self.owners[task_type][placed_with(pair)] += 1
         if finding.name == "expected":
             self.rules.update(finding.rules)
 
