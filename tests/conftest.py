@@ -12,8 +12,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from supaqueue.contract import CountJobs
 from supaqueue.devstack import Stack, postgres_binaries
 from supaqueue.maintain.migrate import Migrator
+from supaqueue.settings import Settings
+from supaqueue.transport import RestTransport
 from tests.databases import Databases
 
 pytest_plugins = ("tests.valkey",)
@@ -42,7 +45,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int],
             with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
                 connection.execute("create database migrated owner postgres")
             Migrator(make_conninfo(stack.database_url, dbname="migrated")).apply()
-            Migrator(stack.database_url).apply()
+            migrate(stack)
         return started[major]
 
     yield get
@@ -66,9 +69,16 @@ def stack18(stacks: Callable[[int], Stack]) -> Stack:
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
     """A migrated stack that only this test uses: it may stop and kill what it likes."""
     with Stack(tmp_path / "stack", durable=False) as stack:
-        Migrator(stack.database_url).apply()
+        migrate(stack)
         yield stack
     stack.remove()
+
+
+def migrate(stack: Stack) -> None:
+    """Migrate it; returns once PostgREST has read the new functions, and no first call is tried again."""
+    Migrator(stack.database_url).apply()
+    with RestTransport(Settings(url=stack.url, service_role_key=stack.service_role_key)) as transport:
+        transport.send(CountJobs())
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ _YES = frozenset({"1", "true", "yes", "on"})
 class Hook(Protocol):
     """Anything that can be called with an event. Called on the worker's hot path: be quick, do not wait."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event, /) -> None:
         """Take note of `event`."""
 
 

@@ -131,7 +131,7 @@ def test_a_run_that_was_settled_meanwhile_is_not_confirmed(
     with ThreadPoolExecutor(1) as thread, Queue(Settings.load(stack18.env(), dotenv=None)) as queue:
         asking = thread.submit(api.post)
         until(lambda: proxy.faults_done, "the enqueue to be under way")
-        settle_unknown(queue, api.runs(), undo=api.remove, keep=pytest.fail)
+        settle_unknown(queue, api.runs(), undo=api.remove, keep=lambda ids: pytest.fail(f"kept {ids}"))
         assert is_unavailable(asking.result(60))
     assert (api.runs(), claimed(worker)) == ({}, [])
 

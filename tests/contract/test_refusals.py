@@ -149,7 +149,7 @@ def test_every_function_refuses_a_version_that_is_not_spoken(ground: Ground, tra
 
 
 def test_what_is_refused_changes_nothing(transport: Any, queue_name: str) -> None:
-    good = {"job_id": new_job_id(), "queue": queue_name, "task_type": "t"}
+    good: dict[str, Any] = {"job_id": new_job_id(), "queue": queue_name, "task_type": "t"}
     bad = good | {"job_id": new_job_id(), "max_attempts": 0}
     error_of(transport, "enqueue_jobs_v1", jobs=[good, bad])
     assert transport.send(GetJobs((good["job_id"], bad["job_id"]))) == (None, None)

@@ -151,7 +151,7 @@ class World:
     def legacys(self, job_id: str) -> tuple[str, str] | None:
         """Owner and state of a job in legacy."""
         entry = self.entry(job_id)
-        return entry and (entry.owner, entry.state)
+        return None if entry is None else (entry.owner, entry.state)
 
     def messages(self, job_id: str) -> int:
         """How many messages wait in legacy that would run the job."""

@@ -58,7 +58,8 @@ class Ground:
 
     def ended(self, job_id: str) -> Entry:
         """The entry of a job, once it has ended."""
-        return until(lambda: entry if (entry := self.entry(job_id)).ending else None, f"end of {job_id}")
+        until(lambda: self.entry(job_id).ending, f"end of {job_id}")
+        return self.entry(job_id)
 
     def open_gate(self, name: str) -> None:
         """Let through who waits there."""

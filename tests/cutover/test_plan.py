@@ -426,7 +426,7 @@ def test_lowering_either_percent_never_moves_a_job_to_supabase(
         lowered = replace(governing, rollout_percent=percent)
         switches = Switches(percent=environment)
         found = planned(switches, lowered if own is None else overall, own and lowered, bucket, tenant)
-        return found and found.owner
+        return None if found is None else found.owner
 
     for before, after in (
         (owner(high, Decimal(100)), owner(low, Decimal(100))),

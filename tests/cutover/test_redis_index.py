@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -39,7 +40,7 @@ def job_of(job_id: str | None = None, payload: object = None, **options: object)
     return NewJob("greet", payload, job_id=job_id or new_job_id(), **options)  # type: ignore[arg-type]
 
 
-def accepted(index: RedisIndex, **options: object) -> Stamp:
+def accepted(index: RedisIndex, **options: Any) -> Stamp:
     """The stamp of a job that legacy owns and that is in the broker."""
     job = job_of(**options)
     index.accept([job])

@@ -55,9 +55,9 @@ def queue(routed_stack: Stack, tmp_path: Path, request: pytest.FixtureRequest) -
             with DualWriteQueue(*given, **options) as queue:
                 yield queue
             return
-        queue = Blocking(AsyncDualWriteQueue(*given, **options), runner)
-        yield queue
-        queue.aclose()
+        waits = Blocking(AsyncDualWriteQueue(*given, **options), runner)
+        yield waits
+        waits.aclose()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def noted_too_early(scene: Scene, job: NewJob, *, has_mirror: bool) -> list[str]
         "select owner, epoch, mirror_state, owner_outcome from jobs where job_id = %s", [job.job_id]
     ).fetchone()
     entry = scene.world.entry(job)
-    found = [] if row is None else _in_supabase(*row[:3], entry)
+    found = [] if row is None else _in_supabase(row[0], row[1], row[2], entry)
     if entry is not None and entry.owner == "legacy" and entry.job is not None:
         if row is None and has_mirror and not scene.world.spool.count().records:
             found.append("legacy has the job, and neither Supabase nor the spool its mirror")

@@ -166,16 +166,17 @@ class CutoverMachine(RuleBasedStateMachine):
     def draw_ids_from(source: random.Random) -> None:
         """The same sequence of steps has jobs in the same buckets again."""
         drawing: Any = SimpleNamespace(randbits=source.getrandbits, randbelow=source.randrange)
-        job_id.secrets = drawing
+        job_id.secrets = drawing  # type: ignore[attr-defined]
 
     def router(self, number: int) -> DualWriteQueue:
         """Return what one process enqueues with."""
         transport = self.transports[number]
+        flags: Any = self.flags[number]
         return DualWriteQueue(
             self.legacy,
             transport=transport,
             switches=Switches(),
-            rollout=self.flags[number],
+            rollout=flags,
             spool=self.spool,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from supaqueue import job_id
 from supaqueue.cutover import breaker
 from supaqueue.devstack import Stack
 from supaqueue.maintain.migrate import Migrator
@@ -20,7 +20,7 @@ from tests.property.cutover_machine import CutoverMachine
 @pytest.fixture
 def own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack of this test's own: the flag is for all that use the database. No clock decides anything."""
-    monkeypatch.setattr(job_id, "secrets", job_id.secrets)  # the machine draws ids
+    monkeypatch.setattr("supaqueue.job_id.secrets", secrets)  # put back after the machine drew ids
     for name in ("SHORTEST_BUDGET_SECONDS", "LONGEST_BUDGET_SECONDS", "MISSES"):
         monkeypatch.setattr(breaker, name, 10**6)
     with Stack(tmp_path / "stack", durable=False) as stack:

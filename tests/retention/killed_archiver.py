@@ -83,7 +83,7 @@ def main() -> None:
     Path.unlink = steps.around(Path.unlink)  # type: ignore[method-assign]
     Path.mkdir = steps.around(Path.mkdir)  # type: ignore[method-assign]
     transport.send = steps.around(transport.send)  # type: ignore[method-assign]
-    archive_file._write = write_in_halves(steps)
+    archive_file._write = write_in_halves(steps)  # type: ignore
     with Retention(policy, settings, transport=transport, archive=FOLDER, share=1.0) as retention:
         retention.run()
     print(steps.done)

@@ -40,13 +40,14 @@ def begin(connection: Connection, stage: str = "mirror", **columns: Any) -> None
         set_flag(connection, stage="mirror")
     if stage == "live":
         set_flag(connection, is_enabled=True, rollout_percent=50)
-    last: dict[str, Any] = {
+    steps: dict[str, dict[str, Any]] = {
         "off": {},
         "mirror": {},
         "shadow": {"stage": "shadow", "shadow_percent": 100},
         "canary": {"is_enabled": True, "rollout_percent": 10},
         "live": {"is_enabled": True, "rollout_percent": 100},
-    }[stage]
+    }
+    last = steps[stage]
     if stage == "canary" and columns.get("is_enabled") is False:
         last["stage"] = "canary"
     if last | columns:

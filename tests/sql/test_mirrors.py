@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from supaqueue.contract import GetJobs
+from supaqueue.contract import GetJobs, Json
 from supaqueue.job import Job, OwnerOutcome
 from supaqueue.job_id import new_job_id
 from tests.sql.calls import Calls, Worker, endings, leases
@@ -197,7 +197,7 @@ def read_jobs(calls: Calls, *job_ids: str) -> list[Job]:
 
 def test_readers_see_whose_a_mirror_is_and_how_its_owner_ended_it(calls: Calls, queue_name: str) -> None:
     [ended, open_job] = handed_over(calls, queue_name, 2)
-    error = {"type": "E", "message": "m"}
+    error: Json = {"type": "E", "message": "m"}
     ended_at = "2030-01-31T12:00:00+00:00"
     assert record(calls, ended, 1, "failed", error=error, attempts=3, ended_at=ended_at) == "recorded"
     first, second = read_jobs(calls, ended, open_job)

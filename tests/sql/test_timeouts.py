@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_a_rescue_says_what_was_too_long(
     worker: Worker,
     open_worker: OpenWorker,
     queue_name: str,
-    options: dict[str, int],
+    options: dict[str, Any],
     seconds_ago: int,
     error_type: str,
     status: str,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -63,9 +65,7 @@ def test_counts_of_every_event(one_of_each: tuple[events.Event, ...]) -> None:
 def test_counts_from_many_threads_lose_nothing(ids: dict[str, Any]) -> None:
     counts = EventCounts()
     started = events.JobStarted(**ids, attempt=1, waited_seconds=None)
-    threads = [
-        threading.Thread(target=lambda: [counts(started) for _ in range(5_000)] and None) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: deque(map(counts, repeat(started, 5_000)))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -110,6 +110,7 @@ def test_task_that_waits_in_the_worker_ends_without_a_start(queue: OwnQueue, reg
             ),
             "a task that waits in the worker",
         )
+        assert waiting is not None
         queue.client.cancel(waiting)
         assert queue.ended(waiting).status == "cancelled"
         release.set()

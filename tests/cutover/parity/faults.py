@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import Json, NewJob
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.parity.classes import Class
 from supaqueue.cutover.stamp import Stamp
 from tests.cutover.world import World
 from tests.sql.calls import endings
 
-RESULT = {"sum": 7, "rows": [1, 2], "name": "ann"}
+RESULT: Json = {"sum": 7, "rows": [1, 2], "name": "ann"}
 PAYLOAD = {"n": 1, "rows": [1, 2], "of": {"name": "ann"}}
 ERROR = {"type": "ValueError", "message": "no"}
 LATER = timedelta(hours=1)

@@ -23,11 +23,8 @@ SINCE = datetime.now(UTC) - timedelta(hours=1)
 
 def checked(world: World, **options: Any) -> Checked:
     """Compare at once: what is not settled after a microsecond never will be."""
-    question = Question(
-        SINCE,
-        datetime.now(UTC) + timedelta(hours=1),
-        **{"settle_seconds": 1e-6, "looks": (0.0, 0.0)} | options,
-    )
+    given: dict[str, Any] = {"settle_seconds": 1e-6, "looks": (0.0, 0.0)} | options
+    question = Question(SINCE, datetime.now(UTC) + timedelta(hours=1), **given)
     return check(world.transport, world.legacy, question)
 
 

@@ -125,7 +125,7 @@ def test_every_class_but_those_of_rules_and_counters_is_made_here() -> None:
 
 
 def test_errors_are_compared_by_class_and_by_message_if_asked() -> None:
-    def failed(**error: str) -> Pair:
+    def failed(**error: Any) -> Pair:
         told = FAILED._replace(error={"type": "E", "message": "no"} | error)
         return Pair(OWNED._replace(state="failed", outcome=FAILED, starts=5), COPY._replace(outcome=told))
 

@@ -53,7 +53,7 @@ def planted(
 
 def classes_of(checked: Checked, task_type: str | None) -> list[dict[str, Any]]:
     [found] = [one for one in checked.report["types"] if one["task_type"] == task_type]  # type: ignore
-    return list(found["classes"])
+    return list(found["classes"])  # type: ignore
 
 
 @pytest.mark.parametrize("name", FAULTS)

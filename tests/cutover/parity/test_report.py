@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from supaqueue.contract import Json
 from supaqueue.cutover.parity.classes import Look
 from supaqueue.cutover.parity.judging import judge
 from supaqueue.cutover.parity.pairs import Pair
@@ -146,7 +147,7 @@ def test_a_hundred_thousand_differences_make_a_small_report() -> None:
     chance = random.Random(0)
     tally = Tally()
     for number in range(100_000):
-        result = {f"key {chance.randrange(10**6)}": number, "sum": 7, "rows": [1, 2]}
+        result: Json = {f"key {chance.randrange(10**6)}": number, "sum": 7, "rows": [1, 2]}
         pair = told(task_type=f"type {number % 20}", outcome=DONE._replace(result=result))
         pair = pair._replace(legacy=pair.legacy and pair.legacy._replace(task_type=f"type {number % 20}"))
         tally.add(pair, judge(pair, LOOK, (), TODAY))

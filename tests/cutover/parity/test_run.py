@@ -12,7 +12,6 @@ import pytest
 
 from supaqueue.cli import main
 from supaqueue.cutover.legacy.entry import Ending
-from supaqueue.cutover.parity import sending
 from supaqueue.cutover.stamp import Stamp
 from tests.cutover.commands import Said, Terminal
 from tests.cutover.world import World
@@ -65,7 +64,7 @@ def parity(world: World, rollout: Terminal, tmp_path: Path) -> Callable[..., Sai
             if works:
                 run_everything(bills, rounding)
 
-        rollout.monkeypatch.setattr(sending.time, "sleep", turn)
+        rollout.monkeypatch.setattr("supaqueue.cutover.parity.sending.time.sleep", turn)
         rollout.capture.readouterr()
         rollout.monkeypatch.setattr("sys.argv", ["supaqueue", "parity", "run", *arguments])
         with pytest.raises(SystemExit) as left:

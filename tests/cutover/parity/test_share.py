@@ -54,7 +54,7 @@ def test_a_type_with_its_own_row_counts_there() -> None:
 
 
 def test_how_likely_it_is() -> None:
-    [found] = shares_of({"a": Counter(supabase=200, legacy=800)}, flags(flag("canary", 10)), LATER)
+    [found] = shares_of({"a": Counter({"supabase": 200, "legacy": 800})}, flags(flag("canary", 10)), LATER)
     assert found.p_value == pytest.approx(stats.binomtest(200, 1000, 0.1).pvalue)
     assert found.p_value is not None
     assert found.p_value < 1e-6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,9 @@ def test_without_an_answer_nothing_is_done_about_records() -> None:
 def test_a_function_that_raises_is_named_with_its_place(function: str) -> None:
     one, two = new_job_id(), new_job_id()
     app = App(one, two)
-    functions = {"unknown": app.unknown, "undo": app.undo, "keep": app.keep} | {function: failing}
+    functions: dict[str, Any] = {"unknown": app.unknown, "undo": app.undo, "keep": app.keep} | {
+        function: failing
+    }
     with pytest.raises(RecordsFailed, match=f"`{function}` failed: ValueError") as raised:
         Records(**functions).settle(Taking(two), 10)
     assert __file__ in str(raised.value)

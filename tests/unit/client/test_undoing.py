@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -59,7 +61,7 @@ def test_each_record_goes_or_stays_by_its_own_job() -> None:
 
 
 def test_both_colours_take_the_same() -> None:
-    pairs = [
+    pairs: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
         (undoing.enqueue_or_undo, async_undoing.async_enqueue_or_undo),
         (undoing.settle_unknown, async_undoing.async_settle_unknown),
         (undoing.GuardedQueue.enqueue, async_undoing.AsyncGuardedQueue.enqueue),
