@@ -15,12 +15,12 @@ from supaqueue.cli.parity.options import (
     Compare,
     Messages,
     Rules,
-    Shown,
     comparators,
     rate,
     seconds_given,
     tell,
 )
+from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
 from supaqueue.cutover.parity.check import check as compare_all
 from supaqueue.cutover.parity.question import Question

@@ -1,4 +1,4 @@
-"""What the commands of `parity` share: their options, and how they show what they do and found."""
+"""What the commands of `parity` share: their options, and how they show what they found."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from supaqueue.cli.durations import seconds_of
 from supaqueue.cli.parity.exit_codes import CODES
@@ -83,24 +82,3 @@ def seconds_given(text: str, option: str) -> float:
         return seconds_of(text)
     except typer.BadParameter as error:
         raise InvalidInput(str(error), field=option) from None
-
-
-class Shown:
-    """Shows on the terminal what is being done; nothing where nobody looks."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._status = console.status("comparing") if console.is_terminal else None
-
-    def __enter__(self) -> Shown:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def __call__(self, step: str, jobs: int) -> None:
-        if self._status is not None:
-            self._status.update(f"{step}: {jobs:,} jobs")
