@@ -15,7 +15,7 @@ from supaqueue.contract import FeatureFlags, NewJob, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.check import Checked, conclude, look_of
 from supaqueue.cutover.parity.judging import judge
-from supaqueue.cutover.parity.latency import new_took, note
+from supaqueue.cutover.parity.latency import Took, note
 from supaqueue.cutover.parity.looks import database_time, day, observed
 from supaqueue.cutover.parity.observation import OVER
 from supaqueue.cutover.parity.pairs import Pair
@@ -107,7 +107,7 @@ def send_and_compare(
     refused = preflight(transport, max_json_bytes=question.max_json_bytes)
     refused.look_at(entry for entry in legacy.get(job_ids) if entry is not None)
     pairs = list(found.values())
-    took, tally = new_took(), Tally()
+    took, tally = Took(), Tally()
     for one in itertools.chain.from_iterable(pairs):
         if one is not None:
             note(took, one)
