@@ -14,7 +14,7 @@ PAGE = 100
 
 
 def dual_write_began(transport: Transport, since: datetime) -> datetime | None:
-    """Return from when on all jobs are in both systems, if that began after `since`; the overall flag says it.
+    """Return from when on all jobs are in both systems, if the overall flag says it began after `since`.
 
     Raises:
         CallError: Supabase gave no usable answer.
