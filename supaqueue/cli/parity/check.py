@@ -29,6 +29,7 @@ from supaqueue.cutover.parity.dual_write import dual_write_began
 from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.rules import load_rules
 from supaqueue.errors import InvalidInput
+from supaqueue.settings import Settings
 
 Since = Annotated[str, typer.Option(help="From when on: a time, or how long ago, like 24h.")]
 Until = Annotated[str, typer.Option(help="Before when: a time, or how long ago.")]
@@ -68,6 +69,7 @@ def check(
         settle_seconds=None if settle is None else seconds_given(settle, "--settle"),
         with_messages=messages,
         comparators=comparators(compare or ()),
+        max_json_bytes=Settings.load().max_json_bytes,
     )
     if question.since >= question.until:
         raise InvalidInput("must lie before --until", field="--since")

@@ -62,6 +62,7 @@ def run(
         declared_bound=rate(bound),
         with_messages=messages,
         comparators=comparators(compare or ()),
+        max_json_bytes=Settings.load().max_json_bytes,
     )
     given = read_inputs(inputs)
     with legacy_queue(legacy) as queue, supabase() as transport, Shown(jobs) as shown:

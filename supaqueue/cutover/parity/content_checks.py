@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from supaqueue.contract import Json
 from supaqueue.cutover.parity.classes import CLOCKS_APART, Found, Look, due
 from supaqueue.cutover.parity.differences import Difference, are_alike, differences
-from supaqueue.cutover.parity.observation import Outcome
+from supaqueue.cutover.parity.observation import WITHOUT_CONTENT, Observation, Outcome
 from supaqueue.cutover.parity.pairs import Pair
 
 LEASE_LOST = "LeaseLost"
@@ -29,7 +29,7 @@ def uncomparable(pair: Pair, look: Look) -> Found:
 
 def payload_diff(pair: Pair, look: Look) -> Found:
     legacy, supabase = pair
-    if legacy is None or supabase is None or "gone" in (legacy.state, supabase.state):
+    if legacy is None or supabase is None or _is_without_content(legacy, supabase):
         return None
     found = []
     if legacy.task_type != supabase.task_type:
@@ -123,7 +123,7 @@ def timing_diff(pair: Pair, look: Look) -> Found:
 def _outcomes(pair: Pair) -> Iterator[tuple[str, Outcome | None, Outcome | None]]:
     """What is compared: how it ended at its owner with what the other was told, and with a shadow."""
     legacy, supabase = pair
-    if legacy is None or supabase is None or "gone" in (legacy.state, supabase.state):
+    if legacy is None or supabase is None or _is_without_content(legacy, supabase):
         return
     yield "", legacy.outcome, supabase.outcome
     shadow = supabase.shadow
@@ -131,6 +131,10 @@ def _outcomes(pair: Pair) -> Iterator[tuple[str, Outcome | None, Outcome | None]
         return
     if not _failed_by_chance(pair, shadow):
         yield "shadow.", legacy.outcome, shadow
+
+
+def _is_without_content(legacy: Observation, supabase: Observation) -> bool:
+    return legacy.state in WITHOUT_CONTENT or supabase.state in WITHOUT_CONTENT
 
 
 def _failed_by_chance(pair: Pair, shadow: Outcome) -> bool:

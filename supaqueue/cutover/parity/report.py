@@ -12,6 +12,7 @@ from supaqueue.contract import Json
 from supaqueue.cutover.parity.bounds import upper_bound
 from supaqueue.cutover.parity.classes import CLASSES
 from supaqueue.cutover.parity.latency import Took, latencies
+from supaqueue.cutover.parity.refusal import TELLS, Refusal
 from supaqueue.cutover.parity.rules import Rule
 from supaqueue.cutover.parity.share import Share
 from supaqueue.cutover.parity.tally import ClassTally, Tally, TypeTally
@@ -36,6 +37,8 @@ class Compared:
     default_settle_seconds: float | None = None
     shares: Sequence[Share] = ()
     took: Took = field(default_factory=dict)
+    would_reject: int = 0
+    refusals: Sequence[Refusal] = ()
 
 
 def report_of(
@@ -59,6 +62,8 @@ def report_of(
         ],
         "shares": [asdict(share) for share in compared.shares],
         "rules": [_rule(rule, tally, today) for rule in rules],
+        "would_reject": compared.would_reject,
+        "preflight": [asdict(one) | {"is_refused": one.reason not in TELLS} for one in compared.refusals],
     }
 
 

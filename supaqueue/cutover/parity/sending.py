@@ -19,6 +19,7 @@ from supaqueue.cutover.parity.latency import new_took, note
 from supaqueue.cutover.parity.looks import database_time, day, observed
 from supaqueue.cutover.parity.observation import OVER
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.parity.preflight import preflight
 from supaqueue.cutover.parity.question import Progress, Question
 from supaqueue.cutover.parity.tally import Tally
 from supaqueue.errors import InvalidInput, SupaqueueError
@@ -103,6 +104,8 @@ def send_and_compare(
             break
         time.sleep(LOOK_SECONDS)
     _refuse_lost(job_ids, found)
+    refused = preflight(transport, max_json_bytes=question.max_json_bytes)
+    refused.look_at(entry for entry in legacy.get(job_ids) if entry is not None)
     pairs = list(found.values())
     took, tally = new_took(), Tally()
     for one in itertools.chain.from_iterable(pairs):
@@ -113,7 +116,7 @@ def send_and_compare(
         tally.add(pair, judge(pair, look, question.rules, day(look.observed_at)))
     in_legacy = sum(pair.legacy is not None for pair in pairs)
     in_supabase = sum(pair.supabase is not None for pair in pairs)
-    return conclude(transport, legacy, question, look, took, tally, (in_legacy, in_supabase))
+    return conclude(transport, legacy, question, look, took, tally, (in_legacy, in_supabase), refused)
 
 
 def _refuse_lost(job_ids: Sequence[str], found: Mapping[str, Pair]) -> None:

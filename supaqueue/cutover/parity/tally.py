@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from supaqueue.contract import Json
+from supaqueue.contract.json_value import storable_text
 from supaqueue.cutover.legacy.entry import Owner
 from supaqueue.cutover.parity.classes import CLEAN, Class, Finding, Fit
 from supaqueue.cutover.parity.differences import Difference
 from supaqueue.cutover.parity.field_rules import general
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.parity.preflight import problem_of
 from supaqueue.cutover.parity.share import placed_with
 from supaqueue.telemetry.redaction import redact_value
 
@@ -96,7 +98,7 @@ class Tally:
     types: dict[str | None, TypeTally] = field(default_factory=dict)
     rules: Counter[str] = field(default_factory=Counter)
     """How many jobs are expected by each rule."""
-    owners: dict[str | None, Counter[Owner]] = field(default_factory=dict)
+    owners: dict[str | None, Counter[Owner]] = field(default_factory=lambda: defaultdict(Counter))
     """To which system jobs were given when they came, by task type."""
 
     def add(self, pair: Pair, finding: Finding) -> None:
@@ -104,9 +106,11 @@ class Tally:
         legacy, supabase = pair
         task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
         if task_type not in self.types:
-            self.types[task_type], self.owners[task_type] = TypeTally(), Counter()
+            self.types[task_type] = TypeTally()
         self.types[task_type].add(pair, finding)
-        self.owners[task_type][placed_with(pair)] += 1
+        # What came around the router was given to nobody.
+        if legacy is None or legacy.state != "unstamped":
+            self.owners[task_type][placed_with(pair)] += 1
         if finding.name == "expected":
             self.rules.update(finding.rules)
 
@@ -162,5 +166,8 @@ def _shown(value: Json, path: str) -> Json:
     found = redact_value({name: value})
     assert isinstance(found, dict)
     shown: Json = next(iter(found.values()))
-    text = shown if isinstance(shown, str) else repr(shown)
-    return shown if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+    text = storable_text(shown) if isinstance(shown, str) else repr(shown)
+    if len(text) > LONGEST_SHOWN:
+        return text[:LONGEST_SHOWN] + "..."
+    is_plain = problem_of(shown, "value", max_bytes=None) is None
+    return shown if is_plain else storable_text(text)

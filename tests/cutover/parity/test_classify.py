@@ -243,3 +243,16 @@ def test_the_worst_is_the_class_and_the_others_are_told() -> None:
     redelivered = classify(Pair(OWNED._replace(starts=2), COPY._replace(payload=0)), LOOK)
     assert (redelivered.name, redelivered.also) == ("legacy_redelivered", ("payload_diff",))
     assert not redelivered.is_clean
+
+
+UNSTAMPED = COPY._replace(task_type=None, state="unstamped", starts=1, payload=None, outcome=None)
+
+
+@pytest.mark.parametrize("began", [LONG_AGO, NOW])
+def test_a_message_around_the_router_is_named_at_once(began: int) -> None:
+    assert names(Pair(UNSTAMPED._replace(accepted_at=began), None)) == ["unstamped"]
+
+
+def test_a_message_around_the_router_that_supabase_ran_too() -> None:
+    ran = OWNED._replace(owner="supabase")
+    assert names(Pair(UNSTAMPED, ran)) == ["duplicate_execution", "unstamped"]

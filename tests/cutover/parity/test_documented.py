@@ -7,12 +7,14 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from supaqueue.cutover import parity
 from supaqueue.cutover.parity import Question
 from supaqueue.cutover.parity.classes import CLASSES
+from supaqueue.cutover.parity.refusal import Reason, Refusal
 from supaqueue.cutover.parity.rules import load_rules
 from tests.cutover.commands import Terminal
 from tests.cutover.parity.test_classify import told
@@ -35,7 +37,12 @@ def test_every_field_and_class_is_named() -> None:
     for part in (found, found["verdict"], of_type, of_type["classes"][0]):
         assert set(part) - {"task_type"} <= words
     named = {name for name in CLASSES if f"`{name}`" in PAGE}
-    assert set(CLASSES) - named == {"unstamped"}, "these have no entry to pair: they are counted as runs"
+    assert set(CLASSES) == named
+
+
+def test_every_reason_of_the_preflight_is_named() -> None:
+    assert {reason for reason in get_args(Reason) if f"`{reason}`" in PAGE} == set(get_args(Reason))
+    assert {one.name for one in fields(Refusal)} <= set(re.findall(r"\w+", PAGE))
 
 
 def test_what_is_shown_in_python_runs(
