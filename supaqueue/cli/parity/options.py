@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,15 @@ def tell(checked: Checked, *, as_json: bool) -> typer.Exit:
     else:
         print_report(checked.report, checked.verdict, evidence(checked.report))
     return typer.Exit(CODES[checked.verdict.answer])
+
+
+def warn_of_before(began: datetime) -> None:
+    """Say on standard error that what is missing may be of before dual write."""
+    print(
+        "supaqueue: jobs from before dual write are in the old queue alone, and count as missing_in_supabase:"
+        f" ask with --since {began.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        file=sys.stderr,
+    )
 
 
 def comparators(given: Sequence[str]) -> dict[str, Comparator]:

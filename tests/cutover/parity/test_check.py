@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,21 @@ def test_a_team_compares_by_a_function_of_its_own(world: World, parity: Any, tmp
     assert json.loads(parity(*arguments, "--json").out)["classes"] == {"match": 19, "result_diff": 1}
     report = json.loads(parity(*arguments, "--compare", "count=sums:near", "--json").out)
     assert report["classes"] == {"match": 20}
+
+
+def test_jobs_of_before_dual_write_are_explained(world: World, parity: Any) -> None:
+    world.change(stage="off", is_enabled=False, rollout_percent=0, holdback_percent=0)
+    world.legacy.enqueue([world.new_job("legacy")])
+    began = datetime.now(UTC)
+    world.change(stage="mirror")
+    arguments = ("check", "--settle", "0.000001s")
+    said = parity(*arguments, "--since", "1h")
+    assert said.code == 1
+    assert "missing_in_supabase" in said.out
+    named = re.search(r"ask with --since (\S+)$", said.err, re.MULTILINE)
+    assert named is not None
+    assert began < datetime.fromisoformat(named[1]) < began + timedelta(seconds=60)
+    assert parity(*arguments, "--since", "0s", "--until", "2100-01-01T00:00Z").err == ""
 
 
 @pytest.mark.parametrize(
