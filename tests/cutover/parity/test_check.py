@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -136,7 +137,9 @@ def test_the_same_systems_give_the_same_report(world: World, monkeypatch: pytest
 
 @pytest.fixture
 def parity(rollout: Terminal) -> Any:
-    """Types `supaqueue parity check`, in the environment of `rollout`."""
+    """Types `supaqueue parity check`, in the environment of `rollout`; further looks come at once."""
+    at_once = SimpleNamespace(sleep=lambda seconds: None)
+    rollout.monkeypatch.setattr("supaqueue.cutover.parity.looks.time", at_once)
 
     def type_(*arguments: str) -> Said:
         rollout.capture.readouterr()
