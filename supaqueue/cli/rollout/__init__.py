@@ -11,6 +11,7 @@ from supaqueue.cli.rollout import (
     history,
     relay,
     release_parked,
+    simulate,
     status,
     switch,
     take_over,
@@ -31,5 +32,6 @@ app.command("hand-back")(hand_back.hand_back)
 app.command("take-over")(take_over.take_over)
 app.command("drain-proof")(drain_proof.drain_proof)
 app.command("release-parked")(release_parked.release_parked)
+app.command("simulate")(simulate.run)
 
 __all__ = ["app"]

@@ -14,7 +14,7 @@ from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity import sources
 from supaqueue.cutover.parity.classes import Look
 from supaqueue.cutover.parity.judging import judge
-from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, new_took, note, settle_windows
+from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, note, settle_windows
 from supaqueue.cutover.parity.looks import Judged, database_time, day, look_again, moment
 from supaqueue.cutover.parity.noise import Noise
 from supaqueue.cutover.parity.observation import Observation
@@ -61,7 +61,7 @@ def check(
         OSError: the disk is full.
     """
     observed_at = database_time(transport)
-    took = new_took()
+    took = Took()
     refused = preflight(transport, max_json_bytes=question.max_json_bytes, task_types=question.task_types)
     noise = Noise(question.rules, question.comparators, day(observed_at))
 

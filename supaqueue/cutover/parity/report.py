@@ -37,7 +37,7 @@ class Compared:
     settle_seconds: Mapping[str, float]
     default_settle_seconds: float | None = None
     shares: Sequence[Share] = ()
-    took: Took = field(default_factory=dict)
+    took: Took = field(default_factory=Took)
     would_reject: int = 0
     refusals: Sequence[Refusal] = ()
     floors: Mapping[str, NoiseFloor] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from supaqueue.contract import FeatureFlags, NewJob, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.check import Checked, conclude, look_of
 from supaqueue.cutover.parity.judging import judge
-from supaqueue.cutover.parity.latency import new_took, note
+from supaqueue.cutover.parity.latency import Took, note
 from supaqueue.cutover.parity.looks import database_time, day, observed
 from supaqueue.cutover.parity.noise import Noise
 from supaqueue.cutover.parity.observation import OVER
@@ -106,7 +106,7 @@ def send_and_compare(
         time.sleep(LOOK_SECONDS)
     _refuse_lost(job_ids, found)
     pairs = list(found.values())
-    took = new_took()
+    took = Took()
     for one in itertools.chain.from_iterable(pairs):
         if one is not None:
             note(took, one)

@@ -1,0 +1,1 @@
+"""What lets a rollout go on, and what takes it back."""
