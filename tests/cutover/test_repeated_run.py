@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from supaqueue.errors import ConfigurationError
 from supaqueue.job_id import new_job_id
 from supaqueue.outcome import Retry
 from supaqueue.worker import Context, Registry
+from tests.cutover.test_folder_worker import Site as Folder
+from tests.worker.waiting import DEADLINE_SECONDS, until
 
 
 class Site:
@@ -206,3 +209,46 @@ def test_a_fork_does_not_inherit_that_one_goes_on(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(repeated_run, "_busy", held)
     repeated_run._after_fork()
     assert repeated_run._busy.acquire(blocking=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
+    """A folder queue whose workers repeat every run."""
+    monkeypatch.setenv(REPEAT_PERCENT, "100")
+    made = Folder(tmp_path)
+    yield made
+    for process in made.processes:
+        process.kill()
+        process.wait(DEADLINE_SECONDS)
+
+
+def test_a_worker_that_is_killed_in_a_second_run_leaves_the_first_as_it_was(folder: Folder) -> None:
+    jobs = [NewJob("repeated") for _ in range(3)]
+    folder.queue.enqueue(jobs)
+    first = folder.start()
+    until(lambda: folder.marked("again"), "a second run")
+    folder.wait_for_ends(jobs)
+    first.kill()
+    first.wait(DEADLINE_SECONDS)
+    folder.marks.with_suffix(".gate").touch()
+    folder.start()
+    until(lambda: len(folder.names("done")) == 3, "every file in done/")
+    assert Counter(job_id for _, job_id, _, _ in folder.marked("ran")) == {job.job_id: 1 for job in jobs}
+    assert len(folder.marked("again")) == 1
+    for entry in folder.entries(jobs):
+        assert entry.ending is not None
+        assert (entry.ending.status, entry.ending.attempts, entry.starts) == ("completed", 1, 1)
+        assert entry.repeat is None
+    assert (folder.names("failed"), folder.queue.index.count().marked) == ([], 0)
+
+
+def test_a_worker_repeats_what_it_ran(folder: Folder) -> None:
+    job = NewJob("repeated")
+    folder.marks.with_suffix(".gate").touch()
+    folder.queue.enqueue([job])
+    folder.start()
+    until(lambda: folder.entries([job])[0].repeat is not None, "the note of its second run")
+    [entry] = folder.entries([job])
+    assert entry.ending is not None
+    assert entry.repeat is not None
+    assert (entry.ending.status, entry.repeat.status, entry.starts) == ("completed", "completed", 1)
