@@ -9,12 +9,14 @@ from itertools import zip_longest
 from pathlib import Path
 
 from supaqueue.contract import Json, ReadFeatureFlags
+from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity import sources
 from supaqueue.cutover.parity.classes import Look
 from supaqueue.cutover.parity.judging import judge
 from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, note, settle_windows
 from supaqueue.cutover.parity.looks import Judged, database_time, day, look_again, moment
+from supaqueue.cutover.parity.noise import Noise
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair, paired
 from supaqueue.cutover.parity.preflight import Preflight, preflight
@@ -61,8 +63,14 @@ def check(
     observed_at = database_time(transport)
     took = Took()
     refused = preflight(transport, max_json_bytes=question.max_json_bytes, task_types=question.task_types)
+    noise = Noise(question.rules, question.comparators, day(observed_at))
+
+    def look_at(entries: Sequence[Entry]) -> None:
+        refused.look_at(entries)
+        noise.look_at(entries)
+
     with SortedRuns(folder) as in_legacy, SortedRuns(folder) as in_supabase:
-        batches = sources.in_legacy(legacy, question.since, question.until, refused.look_at)
+        batches = sources.in_legacy(legacy, question.since, question.until, look_at)
         pages = sources.in_supabase(transport, question.since, question.until)
         # By turns: Supabase writes its next page while legacy is read.
         for in_turn in zip_longest(pages, batches, fillvalue=()):
@@ -71,10 +79,11 @@ def check(
             progress("listed", len(in_supabase) + len(in_legacy))
         look = look_of(observed_at, took, question)
         counts = (len(in_legacy), len(in_supabase))
-        tally, differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress)
+        tally = Tally(keeps=noise.keeps)
+        differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress, tally)
     for pair, found in look_again(transport, legacy, differing, look, question, progress):
         tally.add(pair, found)
-    return conclude(transport, legacy, question, look, took, tally, counts, refused)
+    return conclude(transport, legacy, question, look, took, tally, counts, refused, noise)
 
 
 def look_of(observed_at: int, took: Took, question: Question) -> Look:
@@ -99,17 +108,21 @@ def conclude(
     tally: Tally,
     counts: tuple[int, int],
     refused: Preflight | None = None,
+    noise: Noise | None = None,
 ) -> Checked:
     """Return the report and the verdict on what was counted.
 
     Args:
         counts: how many jobs were found in legacy and in Supabase.
         refused: what has looked at legacy's jobs.
+        noise: what keeps findings of the tally until now.
 
     Raises:
         CallError: Supabase gave no usable answer.
         LegacyUnavailable: the legacy queue's index gave none.
     """
+    if noise is not None:
+        noise.settle(tally)
     refusals = refused.refusals() if refused is not None else []
     verdict = verdict_of(
         tally,
@@ -117,6 +130,7 @@ def conclude(
         declared_bound=question.declared_bound,
         jobs_per_second=max(counts) / _seconds(question, look.observed_at),
         refusals=refusals,
+        notes=noise.notes() if noise is not None else (),
     )
     compared = Compared(
         question.since,
@@ -130,15 +144,15 @@ def conclude(
         took=took,
         would_reject=refused.would_reject if refused is not None else 0,
         refusals=refusals,
+        floors=noise.floors() if noise is not None else {},
     )
     return Checked(report_of(compared, tally, question.rules, verdict, day(look.observed_at)), verdict)
 
 
 def _judge_all(
-    pairs: Iterator[Pair], look: Look, question: Question, progress: Progress
-) -> tuple[Tally, list[Judged]]:
-    """Count what is clean, and return the rest apart."""
-    tally = Tally()
+    pairs: Iterator[Pair], look: Look, question: Question, progress: Progress, tally: Tally
+) -> list[Judged]:
+    """Count what is clean, and return the rest."""
     differing: list[Judged] = []
     today = day(look.observed_at)
     for number, pair in enumerate(pairs, 1):
@@ -149,7 +163,7 @@ def _judge_all(
             differing.append((pair, found))
         if number % PROGRESS_EVERY == 0:
             progress("compared", number)
-    return tally, differing
+    return differing
 
 
 def _take(found: Sequence[Observation], runs: SortedRuns, took: Took, question: Question) -> None:

@@ -17,7 +17,7 @@ from pydantic import SkipValidation
 from supaqueue.contract import Json
 from supaqueue.cutover.parity.field_rules import NO_RULES, FieldRules, Step, written
 
-Kind = Literal["type", "value", "missing", "extra", "order", "length", "refused"]
+Kind = Literal["type", "value", "missing", "extra", "order", "length", "refused", "noise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Difference:
         path: as `$.rows[3].price`.
         kind: `type`: text against number, say. `missing`: the candidate lacks it, `extra`: the control does.
             `order`: the same items in another order. `length`: of a list; the two values are the lengths.
-            `refused`: Supabase takes no such value; the control says why.
+            `refused`: Supabase takes no such value; the control says why. `noise`: in a report alone.
         control: what the legacy queue has; None if it has nothing there.
         candidate: what Supabase has; None likewise.
     """
