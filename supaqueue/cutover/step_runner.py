@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from supaqueue.client.reports import Reports
@@ -62,13 +62,11 @@ class StepRunner:
             if isinstance(step, Send)
             else self._pool.submit(step.function)
         )
-        try:
-            return future.result(seconds)
-        except TimeoutError:
-            if future.done():
-                raise  # the step's own
+        # Not `result(seconds)`: were the step done just after, the TimeoutError would pass for its own.
+        if not wait((future,), seconds).done:
             future.cancel()
-            raise TookTooLong from None
+            raise TookTooLong
+        return future.result()
 
 
 class AsyncStepRunner:
