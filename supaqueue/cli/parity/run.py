@@ -12,10 +12,12 @@ from supaqueue.cli.parity.options import (
     AsJson,
     Bound,
     Compare,
+    Html,
     Messages,
     Rules,
     Shown,
     comparators,
+    page_file,
     rate,
     seconds_given,
     tell,
@@ -47,6 +49,7 @@ def run(
     compare: Compare = None,
     legacy: Legacy = None,
     as_json: AsJson = False,
+    html: Html = None,
 ) -> None:
     """Send jobs through both systems by the router, wait until both have said all, and compare.
 
@@ -64,10 +67,11 @@ def run(
         comparators=comparators(compare or ()),
     )
     given = read_inputs(inputs)
-    with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
-        made = jobs_of(given, jobs, transport)
-        with DualWriteQueue(queue, Settings.load()) as router:
-            checked = send_and_compare(
-                router, transport, queue, made, question, timeout=seconds, progress=shown
-            )
-    raise tell(checked, as_json=as_json)
+    with page_file(html) as page:
+        with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
+            made = jobs_of(given, jobs, transport)
+            with DualWriteQueue(queue, Settings.load()) as router:
+                checked = send_and_compare(
+                    router, transport, queue, made, question, timeout=seconds, progress=shown
+                )
+        raise tell(checked, as_json=as_json, page=page)

@@ -22,6 +22,7 @@ from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.share import shares_of
 from supaqueue.cutover.parity.sorted_runs import SortedRuns
 from supaqueue.cutover.parity.tally import Tally
+from supaqueue.cutover.parity.timeline import timeline_of
 from supaqueue.cutover.parity.verdict import Verdict, verdict_of
 from supaqueue.transport import Transport
 
@@ -129,7 +130,7 @@ def _judge_all(
     pairs: Iterator[Pair], look: Look, question: Question, progress: Progress
 ) -> tuple[Tally, list[Judged]]:
     """Count what is clean, and return the rest apart."""
-    tally = Tally()
+    tally = Tally(width=timeline_of(question.since, question.until).width)
     differing: list[Judged] = []
     today = day(look.observed_at)
     for number, pair in enumerate(pairs, 1):

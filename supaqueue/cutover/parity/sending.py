@@ -14,6 +14,7 @@ from supaqueue.answer import EnqueueAnswer
 from supaqueue.contract import FeatureFlags, NewJob, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.check import Checked, conclude, look_of
+from supaqueue.cutover.parity.classes import SECOND
 from supaqueue.cutover.parity.judging import judge
 from supaqueue.cutover.parity.latency import new_took, note
 from supaqueue.cutover.parity.looks import database_time, day, observed
@@ -104,7 +105,7 @@ def send_and_compare(
         time.sleep(LOOK_SECONDS)
     _refuse_lost(job_ids, found)
     pairs = list(found.values())
-    took, tally = new_took(), Tally()
+    took, tally = new_took(), Tally(width=SECOND)
     for one in itertools.chain.from_iterable(pairs):
         if one is not None:
             note(took, one)

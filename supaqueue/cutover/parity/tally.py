@@ -13,6 +13,7 @@ from supaqueue.cutover.parity.field_rules import general
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.share import placed_with
+from supaqueue.cutover.parity.timeline import MINUTE
 from supaqueue.telemetry.redaction import redact_value
 
 SAMPLES = 20
@@ -21,7 +22,7 @@ PATHS = 1_000
 OTHER_PATHS = "(other paths)"
 SHOWN_DIFFERENCES = 10
 LONGEST_SHOWN = 200
-"""Characters of a value in a sample."""
+"""Characters of a value in a sample, and of a path."""
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class ClassTally:
     Attributes:
         paths: how many jobs differ there, by path with `[*]` for places, and kind.
         samples: the first ones by job_id, redacted.
+        over_time: how many jobs were accepted when, by time // `width`.
     """
 
     count: int = 0
@@ -38,16 +40,19 @@ class ClassTally:
     last_seen: int | None = None
     paths: Counter[tuple[str, str]] = field(default_factory=Counter)
     samples: list[dict[str, Json]] = field(default_factory=list)
+    over_time: Counter[int] = field(default_factory=Counter)
+    width: int = MINUTE
 
     def add(self, pair: Pair, finding: Finding, fit: Fit) -> None:
         """Count a pair."""
         at = (pair.legacy or pair.supabase).accepted_at  # type: ignore[union-attr]  # one of them is there
         self.count += 1
+        self.over_time[at // self.width] += 1
         if self.first_seen is None or at < self.first_seen:
             self.first_seen = at
         if self.last_seen is None or at > self.last_seen:
             self.last_seen = at
-        for place in {(general(one.path), one.kind) for one in fit.differences}:
+        for place in {(_short(general(one.path)), one.kind) for one in fit.differences}:
             is_new = place not in self.paths and len(self.paths) >= PATHS
             self.paths[(OTHER_PATHS, place[1]) if is_new else place] += 1
         if len(self.samples) < SAMPLES and fit.name not in ("match", "pending"):
@@ -59,6 +64,7 @@ class TypeTally:
     """What was found in one task type. Every pair counts once, under the first class that fits."""
 
     classes: dict[Class, ClassTally] = field(default_factory=dict)
+    width: int = MINUTE
 
     def add(self, pair: Pair, finding: Finding) -> None:
         """Count a pair; one that is clean but for its further classes counts as the first of those."""
@@ -66,7 +72,7 @@ class TypeTally:
         if len(finding.fits) > 1:
             fit = next((one for one in finding.fits if one.name not in CLEAN), fit)
         if fit.name not in self.classes:
-            self.classes[fit.name] = ClassTally()
+            self.classes[fit.name] = ClassTally(width=self.width)
         self.classes[fit.name].add(pair, finding, fit)
 
     def count(self, *names: Class) -> int:
@@ -98,17 +104,25 @@ class Tally:
     """How many jobs are expected by each rule."""
     owners: dict[str | None, Counter[Owner]] = field(default_factory=dict)
     """To which system jobs were given when they came, by task type."""
+    width: int = MINUTE
+    """Of the buckets in which times are counted, in microseconds; one of `timeline.WIDTHS`."""
 
     def add(self, pair: Pair, finding: Finding) -> None:
         """Count a pair."""
         legacy, supabase = pair
         task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
         if task_type not in self.types:
-            self.types[task_type], self.owners[task_type] = TypeTally(), Counter()
+            self.types[task_type], self.owners[task_type] = TypeTally(width=self.width), Counter()
         self.types[task_type].add(pair, finding)
         self.owners[task_type][placed_with(pair)] += 1
         if finding.name == "expected":
             self.rules.update(finding.rules)
+
+    @property
+    def seen(self) -> list[int]:
+        """When the first and the last job of each class were accepted."""
+        found = [one for tally in self.types.values() for one in tally.classes.values()]
+        return [at for one in found for at in (one.first_seen, one.last_seen) if at is not None]
 
     @property
     def whole(self) -> TypeTally:
@@ -149,7 +163,7 @@ def _facts(one: Observation | None) -> Json:
 
 def _difference(one: Difference) -> Json:
     return {
-        "path": one.path,
+        "path": _short(one.path),
         "kind": one.kind,
         "legacy": _shown(one.control, one.path),
         "supabase": _shown(one.candidate, one.path),
@@ -163,4 +177,8 @@ def _shown(value: Json, path: str) -> Json:
     assert isinstance(found, dict)
     shown: Json = next(iter(found.values()))
     text = shown if isinstance(shown, str) else repr(shown)
-    return shown if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+    return shown if len(text) <= LONGEST_SHOWN else _short(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
