@@ -24,7 +24,7 @@ SCHEMA = "supaqueue.parity/1"
 """Grows when something is renamed or taken away; what is added leaves it as it is."""
 RANKED_PATHS = 20
 PATH_BYTES = 500_000
-SAMPLE_BYTES = 1_500_000
+SAMPLE_BYTES = 2_000_000
 """For all classes of all types together, so that the report, and its page, stay small whatever is in them."""
 
 

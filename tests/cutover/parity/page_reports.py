@@ -66,12 +66,23 @@ def differing() -> Iterator[Pair]:
     yield Pair(twice.legacy, twice.supabase._replace(starts=1))
 
 
+def hostile_to_size(jobs: int, types: int = 8) -> Iterator[Pair]:
+    """Jobs that differ in a dozen long texts each, below keys that no other job has."""
+    for number in range(jobs):
+        text = ("<\N{CRAB}\x01&" * 100)[: 300 + number % 100]
+        result: dict[str, Any] = {f"{number} {'<' * 100} {key}": text for key in range(12)}
+        one = pair(number % 86_400, f"type {number % types}", result, dict.fromkeys(result, text[::-1]))
+        job_id = f"019aa000-0000-7000-8000-{number:012x}"
+        yield Pair(*(known._replace(job_id=job_id) for known in one if known is not None))
+
+
 def reported(pairs: Iterable[Pair], *, rules: tuple[Rule, ...] = (), unstamped: int = 0) -> Report:
     """The report on pairs."""
     tally = Tally(width=timeline_of(SINCE, UNTIL).width)
     took: Took = new_took()
     jobs = 0
-    for jobs, one in enumerate(pairs, 1):
+    for one in pairs:
+        jobs += 1
         for known in one:
             if known is not None:
                 note(took, known)
