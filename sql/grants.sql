@@ -65,7 +65,8 @@ begin
                     'prune_jobs_v1', 'read_jobs_to_archive_v1', 'delete_archived_jobs_v1',
                     'read_feature_flags_v1', 'change_feature_flag_v1', 'list_flag_changes_v1', 'hand_back_jobs_v1',
                     'start_legacy_v1', 'record_outcomes_v1', 'list_mirrors_v1', 'settle_mirrors_v1', 'take_over_jobs_v1',
-                    'open_taken_over_jobs_v1', 'hold_lease_v1', 'count_mirrors_v1', 'observe_jobs_v1', 'observe_jobs_by_id_v1'))
+                    'open_taken_over_jobs_v1', 'hold_lease_v1', 'count_mirrors_v1', 'observe_jobs_v1', 'observe_jobs_by_id_v1',
+                    'list_task_types_v1'))
     loop
         execute format('revoke all on function %s from %s', routine.name, api_roles);
         if routine.proname like '%\_v1' and exists (select from pg_roles where rolname = 'service_role') then

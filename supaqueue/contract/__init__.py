@@ -59,6 +59,7 @@ from supaqueue.contract.job_options import JobOptions
 from supaqueue.contract.json_value import Json, checked_json
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.list_schedules import ListSchedules, Schedules
+from supaqueue.contract.list_task_types import DeclaredTaskType, ListTaskTypes
 from supaqueue.contract.mirrors import (
     ListMirrors,
     Mirror,
@@ -124,6 +125,7 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     HoldLease,
     ListFlagChanges,
     ListMirrors,
+    ListTaskTypes,
     ObserveJobs,
     ObserveJobsById,
     OpenTakenOverJobs,
@@ -159,6 +161,7 @@ __all__ = [
     "DeadLetterOptions",
     "DeadLetterPage",
     "DeclareSchedules",
+    "DeclaredTaskType",
     "DeleteArchivedJobs",
     "DeletedBatch",
     "DropAnswer",
@@ -192,6 +195,7 @@ __all__ = [
     "ListJobs",
     "ListMirrors",
     "ListSchedules",
+    "ListTaskTypes",
     "LoggedFlagChange",
     "Mirror",
     "MirrorCounts",

@@ -20,7 +20,15 @@ from supaqueue.settings import MAX_JSON_BYTES
 from supaqueue.worker.context import Context
 from supaqueue.worker.leases import Held, Stop
 from supaqueue.worker.registry import Handler
-from supaqueue.worker.run import DeadlineExceeded, Ended, error_of, run_task, run_task_here, unstarted
+from supaqueue.worker.run import (
+    MESSAGE_LIMIT,
+    DeadlineExceeded,
+    Ended,
+    error_of,
+    run_task,
+    run_task_here,
+    unstarted,
+)
 from supaqueue.worker.time_limit import TimeLimit
 
 STOPS: dict[RunStop, Stop] = {"cancel": Stop.CANCELLED, "lost": Stop.LEASE_LOST}
@@ -81,12 +89,14 @@ def run_handler(
 
 
 def completed(result: object, attempts: int = 1) -> Ending:
-    """Return the ending of a plain function that returned; a result that JSON cannot hold is left out."""
+    """Return the ending of a plain function that returned.
+
+    A result that Supabase could not hold is left out, and why is told in its place.
+    """
     try:
-        kept = checked_json(result, field="result")
-    except InvalidInput:
-        kept = None
-    return Ending("completed", result=kept, attempts=attempts)
+        return Ending("completed", result=checked_json(result, field="result"), attempts=attempts)
+    except InvalidInput as refused:
+        return Ending("completed", attempts=attempts, left_out=str(refused)[:MESSAGE_LIMIT])
 
 
 def failed(raised: BaseException, attempts: int = 1) -> Ending:

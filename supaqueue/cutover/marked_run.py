@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -65,6 +66,7 @@ class MarkedRun:
         self._stop: RunStop | None = None
         self._told: list[Callable[[RunStop], None]] = []
         self._ended = threading.Event()
+        self._began: float | None = None
 
     @property
     def stop(self) -> RunStop | None:
@@ -76,6 +78,11 @@ class MarkedRun:
         """Whether the handler is to stop."""
         return self._stop is not None
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it has run since it was entered, by this process's clock; None if it was not."""
+        return None if self._began is None else time.monotonic() - self._began
+
     def on_stop(self, tell: Callable[[RunStop], None]) -> None:
         """Call `tell` once there is a reason to stop, in the renewing thread; at once if there is one."""
         with self._lock:
@@ -85,7 +92,7 @@ class MarkedRun:
             tell(stop)
 
     def finish(self, ending: Ending) -> RunEnd:
-        """Record how the job ended.
+        """Record how the job ended, and how long this run took, if it was entered.
 
         Returns:
             `recorded`: the message can go. `lost`: another runner took over, and this end counts for nothing;
@@ -94,9 +101,9 @@ class MarkedRun:
         self._ended.set()
         if self.stamp is None:
             return "recorded"
-        stamp = self.stamp
+        stamp, timed = self.stamp, self._timed(ending)
         try:
-            return within_budget(self._budget_seconds, lambda: self._index.finish(stamp, self.runner, ending))
+            return within_budget(self._budget_seconds, lambda: self._index.finish(stamp, self.runner, timed))
         except LegacyUnavailable as failed:
             _log.error("the end of job %s is not recorded, it will run again: %s", stamp.job_id, failed)
             return "unknown"
@@ -112,7 +119,11 @@ class MarkedRun:
         except LegacyUnavailable as failed:
             _log.warning("the run marker of job %s is left to expire: %s", stamp.job_id, failed)
 
+    def _timed(self, ending: Ending) -> Ending:
+        return ending if ending.seconds is not None else replace(ending, seconds=self.seconds)
+
     def __enter__(self) -> Self:
+        self._began = time.monotonic()
         if self.stamp is not None:
             name = f"supaqueue-marker-{self.stamp.job_id}"
             threading.Thread(target=self._renew, args=(self.stamp,), name=name, daemon=True).start()

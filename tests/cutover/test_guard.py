@@ -78,6 +78,27 @@ def test_legacys_own_job_runs_without_a_call_to_supabase(index: SqliteIndex) -> 
     assert guard.admit(accepted(index).as_json(), "t").verdict == "run"
 
 
+def test_how_long_a_run_took_is_recorded_with_its_end(index: SqliteIndex) -> None:
+    stamp = accepted(index)
+    with run_of(Guard(index).admit(stamp, "t")) as run:
+        until(lambda: run.seconds is not None and run.seconds > 0.001, "a millisecond")
+        assert run.finish(DONE) == "recorded"
+    entry = index.get([stamp.job_id])[0]
+    assert entry is not None
+    assert entry.ending is not None
+    assert entry.ending.seconds is not None
+    assert 0.001 < entry.ending.seconds <= (run.seconds or 0.0)
+
+
+def test_the_end_of_a_run_that_was_not_entered_has_no_length(index: SqliteIndex) -> None:
+    stamp = accepted(index)
+    assert run_of(Guard(index).admit(stamp, "t")).finish(DONE) == "recorded"
+    entry = index.get([stamp.job_id])[0]
+    assert entry is not None
+    assert entry.ending is not None
+    assert entry.ending.seconds is None
+
+
 def test_an_unstamped_message_runs_and_is_counted(index: SqliteIndex) -> None:
     with run_of(Guard(index).admit(None, "t", new_job_id())) as run:
         assert run.finish(DONE) == "recorded"

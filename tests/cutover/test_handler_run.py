@@ -179,7 +179,8 @@ def test_no_attempt_begins_after_the_deadline(site: Site) -> None:
 
 def test_endings_of_plain_functions() -> None:
     assert completed({"a": 1}) == Ending("completed", result={"a": 1}, attempts=1)
-    assert completed(object(), 2) == Ending("completed", attempts=2)
+    left_out = "result: is a object, which JSON has not"
+    assert completed(object(), 2) == Ending("completed", attempts=2, left_out=left_out)
     assert failed(ValueError("no"), 3) == Ending(
         "failed", error={"type": "ValueError", "message": "no"}, attempts=3
     )

@@ -61,6 +61,7 @@ SERVICE_CALLS = {
     "observe_jobs_v1",
     "observe_jobs_by_id_v1",
     "list_flag_changes_v1",
+    "list_task_types_v1",
     "hand_back_jobs_v1",
     "take_over_jobs_v1",
 }

@@ -123,6 +123,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "take_over_jobs_v1": {"jobs": []},
     "open_taken_over_jobs_v1": {"jobs": [TAKEN_OVER]},
     "hold_lease_v1": HOLD,
+    "list_task_types_v1": {},
 }
 
 

@@ -16,18 +16,22 @@ from supaqueue.cli.parity.options import (
     Html,
     Messages,
     Rules,
-    Shown,
     comparators,
     page_file,
     rate,
     seconds_given,
     tell,
+    warn_of_before,
 )
+from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
+from supaqueue.cutover.parity.check import Checked
 from supaqueue.cutover.parity.check import check as compare_all
+from supaqueue.cutover.parity.dual_write import dual_write_began
 from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.rules import load_rules
 from supaqueue.errors import InvalidInput
+from supaqueue.settings import Settings
 
 Since = Annotated[str, typer.Option(help="From when on: a time, or how long ago, like 24h.")]
 Until = Annotated[str, typer.Option(help="Before when: a time, or how long ago.")]
@@ -68,6 +72,7 @@ def check(
         settle_seconds=None if settle is None else seconds_given(settle, "--settle"),
         with_messages=messages,
         comparators=comparators(compare or ()),
+        max_json_bytes=Settings.load().max_json_bytes,
     )
     if question.since >= question.until:
         raise InvalidInput("must lie before --until", field="--since")
@@ -76,7 +81,15 @@ def check(
     with page_file(html) as page:
         with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
             checked = compare_all(transport, queue, question, progress=shown)
+            began = dual_write_began(transport, question.since) if _misses_mirrors(checked) else None
+        if began is not None:
+            warn_of_before(began)
         raise tell(checked, as_json=as_json, page=page)
+
+
+def _misses_mirrors(checked: Checked) -> bool:
+    counts = checked.report["classes"]
+    return isinstance(counts, dict) and "missing_in_supabase" in counts
 
 
 def _moment(text: str, now: datetime, option: str) -> datetime:

@@ -15,13 +15,13 @@ from supaqueue.cli.parity.options import (
     Html,
     Messages,
     Rules,
-    Shown,
     comparators,
     page_file,
     rate,
     seconds_given,
     tell,
 )
+from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
 from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.rules import load_rules
@@ -65,10 +65,11 @@ def run(
         declared_bound=rate(bound),
         with_messages=messages,
         comparators=comparators(compare or ()),
+        max_json_bytes=Settings.load().max_json_bytes,
     )
     given = read_inputs(inputs)
     with page_file(html) as page:
-        with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
+        with legacy_queue(legacy) as queue, supabase() as transport, Shown(jobs) as shown:
             made = jobs_of(given, jobs, transport)
             with DualWriteQueue(queue, Settings.load()) as router:
                 checked = send_and_compare(

@@ -28,6 +28,8 @@ def print_report(report: Mapping[str, Any], verdict: Verdict, evidence: str) -> 
                 _print_class(console, one["task_type"], found)
     for rule in report["rules"]:
         _print_rule(console, rule)
+    for refusal in report["preflight"]:
+        _print_refusal(console, refusal)
     for share in report["shares"]:
         _print_share(console, share)
     if report["unstamped_runs"]:
@@ -70,6 +72,18 @@ def _print_rule(console: Console, rule: Mapping[str, Any]) -> None:
         else f"{rule['jobs']:,} of at most {rule['cap']:,} jobs"
     )
     console.print(f"rule {escape(rule['name'])} of {escape(rule['owner'])}: {state}")
+
+
+def _print_refusal(console: Console, refusal: Mapping[str, Any]) -> None:
+    colour = "red" if refusal["is_refused"] else "yellow"
+    worst = refusal["worst"]
+    if refusal["limit"] is not None:
+        worst = f"limit {refusal['limit']:,g}, worst {worst:,g}"
+    console.print(
+        f"[{colour}]{refusal['reason']}[/] of {escape(str(refusal['task_type'] or 'all types'))}:"
+        f" {refusal['jobs']:,} of {refusal['checked']:,} jobs{', ' if worst else ''}{escape(worst or '')}",
+        highlight=False,
+    )
 
 
 def _print_share(console: Console, share: Mapping[str, Any]) -> None:

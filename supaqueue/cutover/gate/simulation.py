@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from supaqueue.cutover.gate.error_test import LEAST_ERRORS, LEAST_RATIO, LIMIT, log_mean, log_stakes
+from supaqueue.cutover.gate.excess_errors import LEAST_ERRORS, LEAST_RATIO, LIMIT, log_mean, log_stakes
 from supaqueue.errors import InvalidInput
 
 AT_ONCE = 500

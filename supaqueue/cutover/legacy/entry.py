@@ -28,13 +28,32 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ended, wherever it ran. `error` is `{"type", "message"}`."""
+    """How a job ended, wherever it ran. `error` is `{"type", "message"}`.
+
+    Attributes:
+        ended_at: None until it is recorded.
+        seconds: how long its last attempt ran, by the clock of its worker alone; None if nobody measured.
+        left_out: why Supabase could not hold its result, which is not here then.
+    """
 
     status: Literal["completed", "failed", "cancelled"]
     result: SkipValidation[Json] = field(default=None, repr=False)
     error: SkipValidation[Json] = field(default=None, repr=False)
     attempts: int = 0
     ended_at: datetime | None = None
+    seconds: float | None = field(default=None, compare=False)
+    left_out: str | None = None
+
+    def row(self) -> dict[str, Json]:
+        """Return it as an index writes it: without its time, which is kept apart."""
+        row: dict[str, Json] = {
+            "status": self.status,
+            "result": self.result,
+            "error": self.error,
+            "attempts": self.attempts,
+        }
+        further: dict[str, Json] = {"seconds": self.seconds, "left_out": self.left_out}
+        return row | {name: value for name, value in further.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,14 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class UnstampedRun:
+    """A message without a stamp that ran: the id of the job that it stands for, and when it last began."""
+
+    job_id: str
+    began_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class IndexCounts:
     """Jobs by what they wait for. `marked`: a run marker is held. `unpublished`: intents.
 
@@ -161,6 +169,14 @@ class Index(Protocol):
         self, since: datetime, until: datetime, after: tuple[datetime, str] | None, limit: int
     ) -> list[Entry]:
         """Return entries accepted in [since, until), in the order of (accepted_at, job_id), after a place."""
+
+    def list_unstamped_runs(
+        self, since: datetime, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[UnstampedRun]:
+        """Return notes of what last began in [since, until), by (began_at, job_id), after a place.
+
+        As long as notes last. One that begins again meanwhile may come again, further on.
+        """
 
     def unsent_endings(self, limit: int) -> list[Entry]:
         """Return entries that ended here and whose owner's mirror was not told yet, oldest first."""

@@ -17,7 +17,7 @@ from supaqueue.contract import NewJob
 from supaqueue.cutover.errors import NotExpressible
 from supaqueue.cutover.legacy.broker import Broker
 from supaqueue.cutover.legacy.entry import Ending, Entry, Message
-from supaqueue.cutover.legacy.index import Accepted, AdoptAnswer, Index, ReleaseAnswer
+from supaqueue.cutover.legacy.index import Accepted, AdoptAnswer, Index, ReleaseAnswer, UnstampedRun
 from supaqueue.cutover.legacy.unstamped import Unstamped
 from supaqueue.cutover.stamp import Stamp
 
@@ -129,6 +129,27 @@ class LegacyQueue:
         while page := self.index.list_by_time(since, until, after, PAGE):
             yield from page
             after = (page[-1].accepted_at, page[-1].job_id)
+
+    def list_unstamped_runs(
+        self, since: datetime, until: datetime | None = None
+    ) -> Iterator[Sequence[UnstampedRun]]:
+        """Return, page by page, messages without a stamp that last began from `since` on, each of them once.
+
+        What was made an entry is none any more. Notes are kept for a day; see `Index.start_unstamped`.
+        """
+        until = until or datetime.max.replace(tzinfo=UTC)
+        after: tuple[datetime, str] | None = None
+        listed: set[str] = set()
+        while page := self.index.list_unstamped_runs(since, until, after, PAGE):
+            entries = self.index.get([run.job_id for run in page])
+            new = [
+                run
+                for run, entry in zip(page, entries, strict=True)
+                if entry is None and run.job_id not in listed
+            ]
+            listed.update(run.job_id for run in new)
+            yield new
+            after = (page[-1].began_at, page[-1].job_id)
 
     def cancel(self, job_ids: Sequence[str]) -> list[CancelAnswer]:
         """Cancel what waits; ask what runs to stop, where the guard can."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from supaqueue.contract import Json, NewJob
+from supaqueue.contract import NewJob
 from supaqueue.contract.json_value import encode
 from supaqueue.cutover.legacy.entry import BrokenGlass, Ending, Entry
 
@@ -36,13 +36,7 @@ def described(job: NewJob) -> tuple[str, str, str, int | str]:
 
 def ending_json(ending: Ending) -> str:
     """Return an ending as text; its time is kept apart."""
-    written: dict[str, Json] = {
-        "status": ending.status,
-        "result": ending.result,
-        "error": ending.error,
-        "attempts": ending.attempts,
-    }
-    return encode(written)
+    return encode(ending.row())
 
 
 def broken_json(broken: BrokenGlass) -> str:

@@ -28,6 +28,7 @@ from supaqueue.cutover.legacy.index import (
     IndexCounts,
     ReleaseAnswer,
     StartAnswer,
+    UnstampedRun,
     UnstampedStart,
 )
 from supaqueue.cutover.legacy.redis_connection import answering, as_text
@@ -179,14 +180,33 @@ class RedisIndex:
         self, since: datetime, until: datetime, after: tuple[datetime, str] | None, limit: int
     ) -> list[Entry]:
         """Return entries accepted in [since, until) in the order of (accepted_at, job_id), after a place."""
-        place = [after[1], microseconds(after[0])] if after else ["", ""]
-        bounds = [microseconds(since), microseconds(until)]
-        while found := self._run("ids_by_time", [], [*bounds, *place, limit]):
+        while found := self._ids_by_time("accepted", since, until, after, limit):
             # Between the two looks entries may be forgotten: an empty page would mean that there is no more.
             if entries := self._known([job_id for job_id, _ in found]):
                 return entries
-            place = found[-1]
+            job_id, at = found[-1]
+            after = (moment(at), job_id)
         return []
+
+    def list_unstamped_runs(
+        self, since: datetime, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[UnstampedRun]:
+        """Return notes in the order of (began_at, job_id), after a place; see `Index`."""
+        found = self._ids_by_time("noted", since, until, after, limit)
+        return [UnstampedRun(job_id, moment(at)) for job_id, at in found]
+
+    def _ids_by_time(
+        self,
+        which: Literal["accepted", "noted"],
+        since: datetime,
+        until: datetime,
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[list[str]]:
+        place = [after[1], microseconds(after[0])] if after else ["", ""]
+        bounds = [microseconds(since), microseconds(until)]
+        found: list[list[str]] = self._run("ids_by_time", [], [*bounds, *place, limit, which])
+        return found
 
     def unsent_endings(self, limit: int) -> list[Entry]:
         """Return entries that ended here and whose mirror was not told yet, oldest first."""

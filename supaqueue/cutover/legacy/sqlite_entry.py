@@ -65,7 +65,12 @@ def microseconds(moment: datetime) -> int:
 
 def moment(stored: int | None) -> datetime | None:
     """Return a stored time."""
-    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+    return None if stored is None else moment_of(stored)
+
+
+def moment_of(stored: int) -> datetime:
+    """Return a time that is stored for sure."""
+    return _EPOCH + timedelta(microseconds=stored)
 
 
 def canonical(value: Json) -> str:
@@ -80,14 +85,7 @@ def content_of(job: NewJob) -> str:
 
 def ending_text(ending: Ending) -> str:
     """Return an ending without its time as text."""
-    return canonical(
-        {
-            "status": ending.status,
-            "result": ending.result,
-            "error": ending.error,
-            "attempts": ending.attempts,
-        }
-    )
+    return canonical(ending.row())
 
 
 def broken_text(broken: BrokenGlass, now: datetime) -> str:

@@ -22,9 +22,18 @@ from supaqueue.cutover.legacy.index import (
     IndexCounts,
     ReleaseAnswer,
     StartAnswer,
+    UnstampedRun,
     UnstampedStart,
 )
-from supaqueue.cutover.legacy.sqlite_entry import COLUMNS, SCHEMA, content_of, entry_of, microseconds, moment
+from supaqueue.cutover.legacy.sqlite_entry import (
+    COLUMNS,
+    SCHEMA,
+    content_of,
+    entry_of,
+    microseconds,
+    moment,
+    moment_of,
+)
 from supaqueue.cutover.legacy.sqlite_file import SqliteFile
 from supaqueue.cutover.stamp import Stamp
 
@@ -223,6 +232,19 @@ class SqliteIndex:
                 (*place, microseconds(since), microseconds(until), limit),
             ).fetchall()
         return [entry_of(row) for row in rows]
+
+    def list_unstamped_runs(
+        self, since: datetime, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[UnstampedRun]:
+        """Return notes in the order of (began_at, job_id); see `Index`."""
+        place = (microseconds(after[0]), after[1]) if after else (microseconds(since) - 1, "~")
+        with self._file.reading("list_unstamped_runs") as db:
+            rows = db.execute(
+                "select job_id, at from noted where (at, job_id) > (?, ?) and at >= ? and at < ?"
+                " order by at, job_id limit ?",
+                (*place, microseconds(since), microseconds(until), limit),
+            ).fetchall()
+        return [UnstampedRun(job_id, moment_of(at)) for job_id, at in rows]
 
     def unsent_endings(self, limit: int) -> list[Entry]:
         """Return entries whose owner's mirror was not told yet, oldest first."""

@@ -13,10 +13,11 @@ from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity import sources
 from supaqueue.cutover.parity.classes import Look
 from supaqueue.cutover.parity.judging import judge
-from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, new_took, note, settle_windows
+from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, note, settle_windows
 from supaqueue.cutover.parity.looks import Judged, database_time, day, look_again, moment
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair, paired
+from supaqueue.cutover.parity.preflight import Preflight, preflight
 from supaqueue.cutover.parity.question import Progress, Question
 from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.share import shares_of
@@ -59,9 +60,10 @@ def check(
         OSError: the disk is full.
     """
     observed_at = database_time(transport)
-    took = new_took()
+    took = Took()
+    refused = preflight(transport, max_json_bytes=question.max_json_bytes, task_types=question.task_types)
     with SortedRuns(folder) as in_legacy, SortedRuns(folder) as in_supabase:
-        batches = sources.in_legacy(legacy, question.since, question.until)
+        batches = sources.in_legacy(legacy, question.since, question.until, refused.look_at)
         pages = sources.in_supabase(transport, question.since, question.until)
         # By turns: Supabase writes its next page while legacy is read.
         for in_turn in zip_longest(pages, batches, fillvalue=()):
@@ -73,7 +75,7 @@ def check(
         tally, differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress)
     for pair, found in look_again(transport, legacy, differing, look, question, progress):
         tally.add(pair, found)
-    return conclude(transport, legacy, question, look, took, tally, counts)
+    return conclude(transport, legacy, question, look, took, tally, counts, refused)
 
 
 def look_of(observed_at: int, took: Took, question: Question) -> Look:
@@ -85,6 +87,7 @@ def look_of(observed_at: int, took: Took, question: Question) -> Look:
         given if given is not None else SHORTEST_SETTLE_SECONDS,
         with_messages=question.with_messages,
         comparators=question.comparators,
+        max_json_bytes=question.max_json_bytes,
     )
 
 
@@ -96,21 +99,25 @@ def conclude(
     took: Took,
     tally: Tally,
     counts: tuple[int, int],
+    refused: Preflight | None = None,
 ) -> Checked:
     """Return the report and the verdict on what was counted.
 
     Args:
         counts: how many jobs were found in legacy and in Supabase.
+        refused: what has looked at legacy's jobs.
 
     Raises:
         CallError: Supabase gave no usable answer.
         LegacyUnavailable: the legacy queue's index gave none.
     """
+    refusals = refused.refusals() if refused is not None else []
     verdict = verdict_of(
         tally,
         question.rules,
         declared_bound=question.declared_bound,
         jobs_per_second=max(counts) / _seconds(question, look.observed_at),
+        refusals=refusals,
     )
     compared = Compared(
         question.since,
@@ -122,6 +129,8 @@ def conclude(
         default_settle_seconds=look.default_seconds,
         shares=shares_of(tally.owners, transport.send(ReadFeatureFlags()), question.since),
         took=took,
+        would_reject=refused.would_reject if refused is not None else 0,
+        refusals=refusals,
     )
     return Checked(report_of(compared, tally, question.rules, verdict, day(look.observed_at)), verdict)
 

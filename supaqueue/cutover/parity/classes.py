@@ -11,6 +11,7 @@ from supaqueue.cutover.parity.differences import Difference
 from supaqueue.cutover.parity.field_rules import NO_RULES, FieldRules
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.settings import MAX_JSON_BYTES
 
 Class = Literal[
     "expected",
@@ -39,7 +40,14 @@ CLASSES: tuple[Class, ...] = get_args(Class)
 CLEAN: frozenset[Class] = frozenset({"expected", "pending", "legacy_redelivered", "match"})
 """What is no difference between the two systems."""
 SAFETY: frozenset[Class] = frozenset(
-    {"duplicate_execution", "never_executed", "missing_in_supabase", "missing_in_legacy", "owner_disagrees"}
+    {
+        "duplicate_execution",
+        "never_executed",
+        "missing_in_supabase",
+        "missing_in_legacy",
+        "unstamped",
+        "owner_disagrees",
+    }
 )
 """What no rollout goes on with."""
 
@@ -77,6 +85,7 @@ class Look:
         rules: which paths of payloads, results and errors are treated how.
         with_messages: whether errors are compared by message as well as by class.
         comparators: by task type, who says of two results that are not the same whether they agree.
+        max_json_bytes: the most that Supabase takes of a payload.
     """
 
     observed_at: int
@@ -85,6 +94,7 @@ class Look:
     rules: FieldRules = NO_RULES
     with_messages: bool = False
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
+    max_json_bytes: int = MAX_JSON_BYTES
 
     def window(self, pair: Pair) -> float:
         """Return the settle window of a pair, in microseconds."""

@@ -7,11 +7,15 @@ from typing import Any, Literal, NamedTuple
 from supaqueue.contract import Json
 from supaqueue.cutover.legacy.entry import Owner
 
-State = Literal["copy", "moving", "intent", "waiting", "running", "completed", "failed", "cancelled", "gone"]
+State = Literal[
+    "copy", "moving", "intent", "waiting", "running", "completed", "failed", "cancelled", "gone", "unstamped"
+]
 """As that system sees it. `copy`: inert, since the other one owns it. `moving`: on its way to the other one.
-`intent`: accepted, perhaps never published. `gone`: abandoned before it came, or its content is not kept."""
+`intent`: accepted, perhaps never published. `gone`: abandoned before it came, or its content is not kept.
+`unstamped`: a message that came around the router and ran; nothing but its id and that time is known."""
 
 OVER: frozenset[State] = frozenset({"completed", "failed", "cancelled"})
+WITHOUT_CONTENT: frozenset[State] = frozenset({"gone", "unstamped"})
 
 
 class Outcome(NamedTuple):

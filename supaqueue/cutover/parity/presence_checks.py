@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from supaqueue.contract.json_value import checked_json
 from supaqueue.cutover.parity.classes import Found, Look, due
 from supaqueue.cutover.parity.differences import Difference
-from supaqueue.cutover.parity.observation import OVER
+from supaqueue.cutover.parity.observation import OVER, WITHOUT_CONTENT
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.errors import InvalidInput
 
 
 def duplicate_execution(pair: Pair, look: Look) -> Found:
@@ -36,8 +38,15 @@ def never_executed(pair: Pair, look: Look) -> Found:
 
 
 def missing_in_supabase(pair: Pair, look: Look) -> Found:
-    is_missing = pair.supabase is None and pair.legacy is not None and pair.legacy.state != "gone"
-    return [] if is_missing else None
+    """Where Supabase refuses its payload, that is why."""
+    legacy = pair.legacy
+    if pair.supabase is not None or legacy is None or legacy.state in WITHOUT_CONTENT:
+        return None
+    try:
+        checked_json(legacy.payload, field="payload", max_bytes=look.max_json_bytes)
+    except InvalidInput as refused:
+        return [Difference(refused.field or "payload", "refused", refused.message)]
+    return []
 
 
 def missing_in_legacy(pair: Pair, look: Look) -> Found:
@@ -57,6 +66,10 @@ def orphan_intent(pair: Pair, look: Look) -> Found:
     return [] if legacy.state == "intent" else None
 
 
+def unstamped(pair: Pair, look: Look) -> Found:
+    return [] if pair.legacy is not None and pair.legacy.state == "unstamped" else None
+
+
 def resurrected(pair: Pair, look: Look) -> Found:
     legacy, supabase = pair
     if legacy is None or supabase is None:
@@ -70,7 +83,9 @@ def resurrected(pair: Pair, look: Look) -> Found:
 
 def owner_disagrees(pair: Pair, look: Look) -> Found:
     legacy, supabase = pair
-    if legacy is None or supabase is None or "gone" in (legacy.state, supabase.state):
+    if legacy is None or supabase is None:
+        return None
+    if legacy.state in WITHOUT_CONTENT or supabase.state in WITHOUT_CONTENT:
         return None
     found = []
     if legacy.owner != supabase.owner:
@@ -82,7 +97,7 @@ def owner_disagrees(pair: Pair, look: Look) -> Found:
 
 def stuck(pair: Pair, look: Look) -> Found:
     known = [one for one in pair if one is not None]
-    if any(one.outcome is not None or one.state == "gone" for one in known):
+    if any(one.outcome is not None or one.state in WITHOUT_CONTENT for one in known):
         return None
     waits = look.observed_at - max(due(one) for one in known)
     return [] if waits > 2 * look.window(pair) else None

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from supaqueue.cutover.parity.classes import Comparator
 from supaqueue.cutover.parity.rules import Rule
+from supaqueue.settings import MAX_JSON_BYTES
 
 Progress = Callable[[str, int], None]
 """Told which step a check is at, and how many jobs that has done."""
@@ -25,6 +26,7 @@ class Question:
         looks: seconds to wait before each further look at what differs.
         with_messages: whether errors are compared by message as well.
         comparators: by task type, who says of two results that are not the same whether they agree.
+        max_json_bytes: the most that Supabase's clients and workers let a payload or a result take.
     """
 
     since: datetime
@@ -36,3 +38,4 @@ class Question:
     looks: tuple[float, ...] = (2.0, 5.0)
     with_messages: bool = False
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
+    max_json_bytes: int = MAX_JSON_BYTES

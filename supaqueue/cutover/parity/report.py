@@ -13,6 +13,7 @@ from supaqueue.contract import Json
 from supaqueue.cutover.parity.bounds import upper_bound
 from supaqueue.cutover.parity.classes import CLASSES, SECOND
 from supaqueue.cutover.parity.latency import Took, latencies
+from supaqueue.cutover.parity.refusal import TELLS, Refusal
 from supaqueue.cutover.parity.room import within
 from supaqueue.cutover.parity.rules import Rule
 from supaqueue.cutover.parity.share import Share
@@ -41,7 +42,9 @@ class Compared:
     settle_seconds: Mapping[str, float]
     default_settle_seconds: float | None = None
     shares: Sequence[Share] = ()
-    took: Took = field(default_factory=dict)
+    took: Took = field(default_factory=Took)
+    would_reject: int = 0
+    refusals: Sequence[Refusal] = ()
 
 
 def report_of(
@@ -73,6 +76,8 @@ def report_of(
         "types": types,
         "shares": [asdict(share) for share in compared.shares],
         "rules": [_rule(rule, tally, today) for rule in rules],
+        "would_reject": compared.would_reject,
+        "preflight": [asdict(one) | {"is_refused": one.reason not in TELLS} for one in compared.refusals],
     }
 
 

@@ -16,10 +16,11 @@ from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.check import Checked, conclude, look_of
 from supaqueue.cutover.parity.classes import SECOND
 from supaqueue.cutover.parity.judging import judge
-from supaqueue.cutover.parity.latency import new_took, note
+from supaqueue.cutover.parity.latency import Took, note
 from supaqueue.cutover.parity.looks import database_time, day, observed
 from supaqueue.cutover.parity.observation import OVER
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.parity.preflight import preflight
 from supaqueue.cutover.parity.question import Progress, Question
 from supaqueue.cutover.parity.tally import Tally
 from supaqueue.errors import InvalidInput, SupaqueueError
@@ -104,8 +105,10 @@ def send_and_compare(
             break
         time.sleep(LOOK_SECONDS)
     _refuse_lost(job_ids, found)
+    refused = preflight(transport, max_json_bytes=question.max_json_bytes)
+    refused.look_at(entry for entry in legacy.get(job_ids) if entry is not None)
     pairs = list(found.values())
-    took, tally = new_took(), Tally(width=SECOND)
+    took, tally = Took(), Tally(width=SECOND)
     for one in itertools.chain.from_iterable(pairs):
         if one is not None:
             note(took, one)
@@ -114,7 +117,7 @@ def send_and_compare(
         tally.add(pair, judge(pair, look, question.rules, day(look.observed_at)))
     in_legacy = sum(pair.legacy is not None for pair in pairs)
     in_supabase = sum(pair.supabase is not None for pair in pairs)
-    return conclude(transport, legacy, question, look, took, tally, (in_legacy, in_supabase))
+    return conclude(transport, legacy, question, look, took, tally, (in_legacy, in_supabase), refused)
 
 
 def _refuse_lost(job_ids: Sequence[str], found: Mapping[str, Pair]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from supaqueue.contract import Json, ObserveJobs, ObserveJobsById
 from supaqueue.cutover.legacy.entry import Entry
+from supaqueue.cutover.legacy.index import UnstampedRun
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.observation import Observation, Outcome, State
 from supaqueue.transport import Transport
@@ -50,19 +52,28 @@ def in_supabase_by_id(transport: Transport, job_ids: Sequence[str]) -> Iterator[
         yield from map(of_supabase, page.rows)
 
 
-def in_legacy(legacy: LegacyQueue, since: datetime, until: datetime) -> Iterator[list[Observation]]:
+def in_legacy(
+    legacy: LegacyQueue,
+    since: datetime,
+    until: datetime,
+    look_at: Callable[[Sequence[Entry]], object] = len,
+) -> Iterator[list[Observation]]:
     """List jobs that the legacy queue's index stored in [since, until), in batches.
+
+    Then messages without a stamp that last began in that time.
+
+    Args:
+        look_at: is given the entries of each batch first.
 
     Raises:
         LegacyUnavailable: the index gave no answer.
     """
-    batch: list[Observation] = []
-    for entry in legacy.list_by_time(since, until):
-        batch.append(of_legacy(entry))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    yield batch
+    entries = legacy.list_by_time(since, until)
+    while batch := list(islice(entries, BATCH)):
+        look_at(batch)
+        yield list(map(of_legacy, batch))
+    for runs in legacy.list_unstamped_runs(since, until):
+        yield list(map(of_unstamped, runs))
 
 
 def in_legacy_by_id(legacy: LegacyQueue, job_ids: Sequence[str]) -> Iterator[Observation]:
@@ -117,6 +128,14 @@ def of_legacy(entry: Entry) -> Observation:
         None if job is None else job.payload,
         outcome,
         None,
+    )
+
+
+def of_unstamped(run: UnstampedRun) -> Observation:
+    """Return what is known of a message without a stamp that ran."""
+    began_at = (run.began_at - _EPOCH) // _MICROSECOND
+    return Observation(
+        *(run.job_id, None, "legacy", 0, "unstamped", began_at, None, 1, None, None, None), has_copy=False
     )
 
 

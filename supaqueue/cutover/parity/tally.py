@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from supaqueue.contract import Json
+from supaqueue.contract.json_value import storable_text
 from supaqueue.cutover.legacy.entry import Owner
 from supaqueue.cutover.parity.classes import CLEAN, Class, Finding, Fit
 from supaqueue.cutover.parity.differences import Difference
 from supaqueue.cutover.parity.field_rules import general
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.parity.preflight import problem_of
 from supaqueue.cutover.parity.share import placed_with
 from supaqueue.cutover.parity.timeline import MINUTE
 from supaqueue.telemetry.redaction import redact_value
@@ -52,7 +54,7 @@ class ClassTally:
             self.first_seen = at
         if self.last_seen is None or at > self.last_seen:
             self.last_seen = at
-        for place in {(_short(general(one.path)), one.kind) for one in fit.differences}:
+        for place in {(_short(storable_text(general(one.path))), one.kind) for one in fit.differences}:
             is_new = place not in self.paths and len(self.paths) >= PATHS
             self.paths[(OTHER_PATHS, place[1]) if is_new else place] += 1
         if len(self.samples) < SAMPLES and fit.name not in ("match", "pending"):
@@ -102,7 +104,7 @@ class Tally:
     types: dict[str | None, TypeTally] = field(default_factory=dict)
     rules: Counter[str] = field(default_factory=Counter)
     """How many jobs are expected by each rule."""
-    owners: dict[str | None, Counter[Owner]] = field(default_factory=dict)
+    owners: dict[str | None, Counter[Owner]] = field(default_factory=lambda: defaultdict(Counter))
     """To which system jobs were given when they came, by task type."""
     width: int = MINUTE
     """Of the buckets in which times are counted, in microseconds; one of `timeline.WIDTHS`."""
@@ -112,9 +114,11 @@ class Tally:
         legacy, supabase = pair
         task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
         if task_type not in self.types:
-            self.types[task_type], self.owners[task_type] = TypeTally(width=self.width), Counter()
+            self.types[task_type] = TypeTally(width=self.width)
         self.types[task_type].add(pair, finding)
-        self.owners[task_type][placed_with(pair)] += 1
+        # What came around the router was given to nobody.
+        if legacy is None or legacy.state != "unstamped":
+            self.owners[task_type][placed_with(pair)] += 1
         if finding.name == "expected":
             self.rules.update(finding.rules)
 
@@ -163,7 +167,7 @@ def _facts(one: Observation | None) -> Json:
 
 def _difference(one: Difference) -> Json:
     return {
-        "path": _short(one.path),
+        "path": _short(storable_text(one.path)),
         "kind": one.kind,
         "legacy": _shown(one.control, one.path),
         "supabase": _shown(one.candidate, one.path),
@@ -176,8 +180,11 @@ def _shown(value: Json, path: str) -> Json:
     found = redact_value({name: value})
     assert isinstance(found, dict)
     shown: Json = next(iter(found.values()))
-    text = shown if isinstance(shown, str) else repr(shown)
-    return shown if len(text) <= LONGEST_SHOWN else _short(text)
+    text = storable_text(shown) if isinstance(shown, str) else repr(shown)
+    if len(text) > LONGEST_SHOWN:
+        return _short(text)
+    is_plain = problem_of(shown, "value", max_bytes=None) is None
+    return shown if is_plain else storable_text(text)
 
 
 def _short(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from supaqueue.cutover.parity.bounds import jobs_needed, lower_bound, upper_bound
 from supaqueue.cutover.parity.classes import SAFETY
+from supaqueue.cutover.parity.refusal import Refusal, because_refused
 from supaqueue.cutover.parity.rules import Rule
 from supaqueue.cutover.parity.tally import Tally
 
@@ -45,13 +46,19 @@ class Verdict:
 
 
 def verdict_of(
-    tally: Tally, rules: Sequence[Rule], *, declared_bound: float, jobs_per_second: float
+    tally: Tally,
+    rules: Sequence[Rule],
+    *,
+    declared_bound: float,
+    jobs_per_second: float,
+    refusals: Sequence[Refusal] = (),
 ) -> Verdict:
     """Conclude from what was counted.
 
     Args:
         declared_bound: the rate of differences that is to be ruled out, such as 0.01.
         jobs_per_second: at which jobs come at present; 0 if none do.
+        refusals: what Supabase would not take as legacy does.
     """
     whole = tally.whole
     compared, different = whole.compared, whole.different
@@ -62,6 +69,7 @@ def verdict_of(
     unsafe = [name for name in sorted(SAFETY) if whole.count(name)]
     wrong = _because_different(different, is_proven, unsafe)
     unsure = _because_unsure(tally, rules, coverage, is_proven or different > 0)
+    unsure += because_refused(refusals)
     further = None
     if not is_proven and not unsafe:
         further = max(0, jobs_needed(declared_bound, different) - compared)

@@ -63,6 +63,7 @@ NOT_OFFERED: frozenset[str] = frozenset(
         "list_flag_changes_v1",
         "list_mirrors_v1",
         "list_schedules_v1",
+        "list_task_types_v1",
         "observe_jobs_by_id_v1",
         "observe_jobs_v1",
         "open_taken_over_jobs_v1",

@@ -31,6 +31,7 @@ class Fault:
     plant: Plant
     name: Class
     paths: tuple[tuple[str, str], ...] = ()
+    is_of_a_type: bool = True
 
 
 def index(world: World, change: str, job: NewJob, *values: Any) -> None:
@@ -157,6 +158,13 @@ def handed_over(world: World) -> NewJob:
     return job
 
 
+def around_the_router(world: World) -> NewJob:
+    job = world.new_job("legacy")
+    admission = world.guard.admit(None, job.task_type, job.job_id)
+    assert admission.verdict == "run"
+    return job
+
+
 def abandoned_here_alive_there(world: World) -> NewJob:
     job = world.new_job("legacy")
     world.client.abandon([job.job_id])
@@ -259,6 +267,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "killed between mirror and legacy": Fault(mirror_without_legacy, "orphan_intent"),
     "killed between index and broker": Fault(unpublished, "orphan_intent"),
+    "sent around the router": Fault(around_the_router, "unstamped", is_of_a_type=False),
     "abandoned here, alive there": Fault(abandoned_here_alive_there, "resurrected", (("status", "value"),)),
     "abandoned there, done here": Fault(abandoned_there_done_here, "resurrected", (("status", "value"),)),
     "cancelled there, waiting here": Fault(

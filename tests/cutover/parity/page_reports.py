@@ -9,9 +9,10 @@ from typing import Any
 
 from supaqueue.cutover.parity.classes import SECOND, Look
 from supaqueue.cutover.parity.judging import judge
-from supaqueue.cutover.parity.latency import Took, new_took, note
+from supaqueue.cutover.parity.latency import Took, note
 from supaqueue.cutover.parity.observation import Observation, Outcome
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.parity.refusal import Refusal
 from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.rules import Rule
 from supaqueue.cutover.parity.share import Share
@@ -76,10 +77,16 @@ def hostile_to_size(jobs: int, types: int = 8) -> Iterator[Pair]:
         yield Pair(*(known._replace(job_id=job_id) for known in one if known is not None))
 
 
-def reported(pairs: Iterable[Pair], *, rules: tuple[Rule, ...] = (), unstamped: int = 0) -> Report:
+def reported(
+    pairs: Iterable[Pair],
+    *,
+    rules: tuple[Rule, ...] = (),
+    unstamped: int = 0,
+    refusals: tuple[Refusal, ...] = (),
+) -> Report:
     """The report on pairs."""
     tally = Tally(width=timeline_of(SINCE, UNTIL).width)
-    took: Took = new_took()
+    took = Took()
     jobs = 0
     for one in pairs:
         jobs += 1
@@ -97,6 +104,8 @@ def reported(pairs: Iterable[Pair], *, rules: tuple[Rule, ...] = (), unstamped: 
         settle_seconds={"invoice": 60.0},
         shares=[Share("supabase_queue", jobs // 10, jobs, 0.1, 0.6)] if jobs else [],
         took=took,
+        refusals=refusals,
+        would_reject=sum(one.jobs for one in refusals),
     )
     verdict = verdict_of(tally, rules, declared_bound=0.01, jobs_per_second=0.5)
     return report_of(compared, tally, rules, verdict, TODAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,7 @@ def test_what_is_right_is_a_match(pair: Pair) -> None:
         (Pair(OWNED, OWNED._replace(owner="supabase", starts=0)), "duplicate_execution", "status"),
         (legacys(starts=2), "legacy_redelivered", None),
         (told(shadow=Outcome("cancelled")), "uncomparable", None),
+        (told(shadow=FAILED._replace(error={"type": "LeaseLost", "message": "x"})), "uncomparable", None),
         (legacys(starts=0), "never_executed", "starts"),
         (supabases(state="copy", outcome=None), "never_executed", None),
         (Pair(OWNED, None), "missing_in_supabase", None),
@@ -169,6 +171,20 @@ def test_a_delay_is_the_same_by_two_clocks_that_differ() -> None:
     assert names(Pair(ahead, pair.supabase)) == ["stuck"]
 
 
+def test_a_shadow_that_failed_says_nothing_of_a_job_that_took_several_attempts() -> None:
+    twice = DONE._replace(attempts=2)
+    retried = Pair(OWNED._replace(starts=2, outcome=twice), COPY._replace(shadow=FAILED, outcome=twice))
+    assert names(retried) == ["uncomparable"]
+    assert names(told(shadow=FAILED)) == ["status_diff"]
+
+
+def test_what_both_have_the_end_of_is_not_waited_for() -> None:
+    young = replace(LOOK, settle_seconds={"count": 1e9})
+    assert names(legacys(starts=2), young) == ["legacy_redelivered"]
+    assert names(told(shadow=Outcome("cancelled")), young) == ["uncomparable"]
+    assert names(told(payload=0), young) == ["pending"]
+
+
 def test_what_may_still_come_is_pending() -> None:
     young = Look(LONG_AGO + 59 * SECOND, {}, 60.0)
     settled = Look(LONG_AGO + 61 * SECOND, {}, 60.0)
@@ -227,3 +243,16 @@ def test_the_worst_is_the_class_and_the_others_are_told() -> None:
     redelivered = classify(Pair(OWNED._replace(starts=2), COPY._replace(payload=0)), LOOK)
     assert (redelivered.name, redelivered.also) == ("legacy_redelivered", ("payload_diff",))
     assert not redelivered.is_clean
+
+
+UNSTAMPED = COPY._replace(task_type=None, state="unstamped", starts=1, payload=None, outcome=None)
+
+
+@pytest.mark.parametrize("began", [LONG_AGO, NOW])
+def test_a_message_around_the_router_is_named_at_once(began: int) -> None:
+    assert names(Pair(UNSTAMPED._replace(accepted_at=began), None)) == ["unstamped"]
+
+
+def test_a_message_around_the_router_that_supabase_ran_too() -> None:
+    ran = OWNED._replace(owner="supabase")
+    assert names(Pair(UNSTAMPED, ran)) == ["duplicate_execution", "unstamped"]

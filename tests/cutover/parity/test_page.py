@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from supaqueue.cutover.parity.page import page_of, render, words
+from supaqueue.cutover.parity.refusal import Refusal
 from supaqueue.cutover.parity.report import evidence, written
 from tests.cutover.parity.page_reports import RULE, clean, differing, pair, reported
 
@@ -146,6 +147,18 @@ def test_what_was_repaired_is_told_where_the_report_says_so(report: dict[str, An
     ]
     missing["repaired"] = 1
     assert ">Repaired</th>" in page_of(repaired).decode()
+
+
+def test_what_supabase_would_not_take_is_told(report: dict[str, Any]) -> None:
+    assert "would not take" not in page_of(report).decode()
+    refused = Refusal("invoice", "payload_size", 3, 311, 1_000_000, 2_500_000, ["019aa000"])
+    told = Refusal("invoice", "no_workers", 311, 311)
+    page = " ".join("".join(Elements(page_of(reported(clean(30), refusals=(refused, told)))).texts).split())
+    assert "What Supabase would not take" in page
+    assert "payload_size" in page
+    assert "3 of 311" in page
+    assert "1,000,000" in page.replace("1e+06", "")
+    assert "no_workers told only" in page
 
 
 def test_no_jobs_are_told_as_such() -> None:

@@ -36,6 +36,7 @@ from supaqueue.contract import (
     ListJobs,
     ListMirrors,
     ListSchedules,
+    ListTaskTypes,
     Mirror,
     NewJob,
     NewSchedule,
@@ -85,6 +86,7 @@ EXAMPLES: tuple[Call[Any], ...] = (
     PruneJobs("r", RetentionPolicy(completed=60, queue="q"), None, 10),
     ReadJobsToArchive(RetentionPolicy(failed=timedelta(days=90)), None, 10),
     ListSchedules(),
+    ListTaskTypes(),
     RemoveSchedules((ScheduleRef("nightly", 1),)),
     SwitchSchedules((ScheduleRef("nightly", 1),), False),
     TickSchedules(

@@ -80,6 +80,15 @@ class IndexEndings(IndexSubject):
         assert (ending.status, ending.result, ending.attempts) == ("completed", DONE.result, 1)
         assert ending.ended_at is not None
 
+    def test_how_long_it_ran_and_why_its_result_is_left_out_are_kept(self, index: Index) -> None:
+        stamp = accepted(index)
+        index.start(stamp, "a", LONG)
+        told = Ending("completed", attempts=1, seconds=61.25, left_out="result: is a set, which JSON has not")
+        assert index.finish(stamp, "a", told) == "recorded"
+        ending = entry_of(index, stamp.job_id).ending
+        assert ending is not None
+        assert (ending.seconds, ending.left_out) == (told.seconds, told.left_out)
+
     def test_an_ending_under_another_epoch_is_lost(self, index: Index) -> None:
         job = a_job()
         index.release([Stamp(job.job_id, 2)], [job])

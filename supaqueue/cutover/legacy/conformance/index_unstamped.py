@@ -9,6 +9,7 @@ from collections.abc import Callable
 from supaqueue.contract import NewJob
 from supaqueue.cutover.legacy.conformance.index_races import CALLERS, at_once_with
 from supaqueue.cutover.legacy.conformance.subjects import (
+    BEGINNING,
     DONE,
     FAR_FUTURE,
     LONG,
@@ -85,10 +86,34 @@ class IndexUnstamped(IndexSubject):
         assert index.forget(FAR_FUTURE, 9) == 1
         assert index.start_unstamped(late.job_id, "a", LONG) == "closed"
 
+    def test_what_ran_is_listed_by_when_it_last_began(self, index: Index) -> None:
+        jobs = some_jobs(5)
+        for job in jobs:
+            index.start_unstamped(job.job_id, "a", LONG)
+        index.start_unstamped(jobs[0].job_id, "b", LONG)
+        index.adopt([(adopted := a_job(), "native")])
+        index.start_unstamped(adopted.job_id, "a", LONG)
+        runs = index.list_unstamped_runs(BEGINNING, FAR_FUTURE, None, 9)
+        assert [run.job_id for run in runs] == [job.job_id for job in [*jobs[1:], jobs[0]]]
+        times = [run.began_at for run in runs]
+        assert times == sorted(times)
+        assert index.list_unstamped_runs(times[1], times[-1], None, 9) == runs[1:-1]
+
+    def test_what_ran_is_listed_by_page(self, index: Index) -> None:
+        for job in some_jobs(5):
+            index.start_unstamped(job.job_id, "a", LONG)
+        after, found = None, []
+        while page := index.list_unstamped_runs(BEGINNING, FAR_FUTURE, after, 2):
+            after = (page[-1].began_at, page[-1].job_id)
+            found += page
+        assert found == index.list_unstamped_runs(BEGINNING, FAR_FUTURE, None, 9)
+        assert len(found) == 5
+
     def test_notes_are_forgotten(self, index: Index) -> None:
         job = a_job()
         index.start_unstamped(job.job_id, "a", LONG)
         assert index.forget(FAR_FUTURE, 9) == 0
+        assert index.list_unstamped_runs(BEGINNING, FAR_FUTURE, None, 9) == []
         assert index.adopt([(job, "native")]) == ["adopted"]
 
     def test_a_message_is_noted_or_adopted_never_both(self, connect_index: Callable[[], Index]) -> None:

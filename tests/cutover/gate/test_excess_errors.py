@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from supaqueue.cutover.gate.error_test import RATIOS, Counts, ErrorTest, must_roll_back
+from supaqueue.cutover.gate.excess_errors import RATIOS, Counts, ErrorTest, must_roll_back
 
 
 def by_hand(errors: list[tuple[int, float]]) -> float:
