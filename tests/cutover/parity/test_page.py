@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from html.parser import HTMLParser
+from itertools import combinations
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,14 @@ HOSTILE = (
 UPLOT = {
     "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
     "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+}
+
+TO_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+EYES = {  # linear RGB as it is seen: Machado, Oliveira and Fernandes (2009), severity 1
+    "usual": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+    "protanopia": ((0.152, 1.053, -0.205), (0.115, 0.786, 0.099), (-0.004, -0.048, 1.052)),
+    "deuteranopia": ((0.367, 0.861, -0.228), (0.280, 0.673, 0.047), (-0.012, 0.043, 0.969)),
+    "tritanopia": ((1.256, -0.077, -0.179), (-0.078, 0.931, 0.148), (0.005, 0.691, 0.304)),
 }
 
 
@@ -207,12 +218,21 @@ def palettes() -> list[dict[str, str]]:
     return [dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in blocks]
 
 
-def luminance(colour: str) -> float:
+def linear(colour: str) -> list[float]:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (
-        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return [one / 12.92 if one <= 0.03928 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+
+
+def luminance(colour: str) -> float:
+    return sum(map(mul, (0.2126, 0.7152, 0.0722), linear(colour)))
+
+
+def lab(colour: str, seen: tuple[tuple[float, ...], ...]) -> tuple[float, float, float]:
+    """A colour in CIELAB, as an eye of that kind sees it."""
+    light = [sum(map(mul, row, linear(colour))) for row in seen]
+    x, y, z = (max(sum(map(mul, row, light)), 0.0) for row in TO_XYZ)
+    f, g, h = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x / 0.9505, y, z / 1.089))
+    return 116 * g - 16, 500 * (f - g), 200 * (g - h)
 
 
 def contrast(one: str, other: str) -> float:
@@ -232,6 +252,18 @@ def test_text_and_bars_can_be_told_from_what_they_lie_on(colours: dict[str, str]
     assert len(bars) == 15
     for name in bars:
         assert contrast(colours[name], colours["surface"]) >= 3, name
+
+
+@pytest.mark.parametrize("seen", EYES.values(), ids=EYES)
+@pytest.mark.parametrize("colours", palettes(), ids=["light", "dark"])
+def test_classes_can_be_told_apart_by_every_eye(
+    colours: dict[str, str], seen: tuple[tuple[float, ...], ...]
+) -> None:
+    differences = [colour for name, colour in colours.items() if name.startswith("difference")]
+    assert len(differences) == 8
+    for one, other in combinations(differences, 2):
+        assert math.dist(lab(one, seen), lab(other, seen)) > 20, (one, other)
+    assert math.dist(lab(colours["legacy"], seen), lab(colours["supabase"], seen)) > 40
 
 
 def test_the_library_is_the_one_that_its_page_names() -> None:
