@@ -17,7 +17,6 @@ from supaqueue.cli.parity.page_file import PageFile
 from supaqueue.cli.parity.table import print_report
 from supaqueue.cutover.parity.check import Checked
 from supaqueue.cutover.parity.classes import Comparator
-from supaqueue.cutover.parity.page import page_of
 from supaqueue.cutover.parity.report import evidence, written
 from supaqueue.errors import InvalidInput
 from supaqueue.worker.attribute import import_attribute
@@ -60,6 +59,8 @@ def tell(checked: Checked, *, as_json: bool, page: PageFile | None = None) -> ty
     else:
         print_report(checked.report, checked.verdict, evidence(checked.report))
     if page is not None:
+        from supaqueue.cutover.parity.page import page_of  # Jinja's import is for those who want a page
+
         page.write(page_of(checked.report))
         typer.echo(f"page: {page.path}", err=True)
     return typer.Exit(CODES[checked.verdict.answer])
