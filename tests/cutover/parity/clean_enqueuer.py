@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TextIO
 
 from supaqueue.contract import NewJob
-from supaqueue.cutover.legacy.folder import folder_queue
 from supaqueue.cutover.router import DualWriteQueue
 from supaqueue.errors import QueueUnavailable
 from supaqueue.settings import Settings
+from tests.cutover.parity.clean_legacy import QUEUE, legacy
 
 LARGEST_BATCH = 20
 PAUSE_SECONDS = 0.1
@@ -29,7 +29,7 @@ def main(folder: Path, name: str, count: int) -> None:
     draw = random.Random(name)
     with (
         (folder / f"{name}.accepted").open("w", buffering=1) as accepted,
-        DualWriteQueue(folder_queue(folder / "legacy"), Settings.load()) as queue,
+        DualWriteQueue(legacy(), Settings.load()) as queue,
     ):
         print(time.time(), file=accepted)
         done = 0
@@ -44,7 +44,7 @@ def _job(draw: random.Random, number: int) -> NewJob:
     numbers = [draw.choice([draw.randint(-9, 9), draw.random(), 1e300, 0.1]) for _ in range(3)]
     payload = {"n": number, "numbers": numbers, "to": {"name": "Ünïcode ✓", "empty": [None, {}]}}
     delay = 0.5 if draw.random() < 0.02 else None
-    return NewJob(draw.choice(TYPES), payload, queue="clean", delay=delay)
+    return NewJob(draw.choice(TYPES), payload, queue=QUEUE, delay=delay)
 
 
 def _send(queue: DualWriteQueue, batch: Sequence[NewJob], accepted: TextIO) -> None:

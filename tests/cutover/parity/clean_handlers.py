@@ -5,12 +5,16 @@ The job's id draws how often, so that it is the same in both systems and in ever
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 from supaqueue.worker import Context, Registry
 
 BUSY_SECONDS = 0.05
+INSIDE = "CLEAN_INSIDE"
+"""How the files begin that say that this worker is inside a handler."""
 
 registry = Registry()
 
@@ -35,8 +39,11 @@ def mail(payload: dict[str, Any], context: Context) -> dict[str, Any]:
 
 @registry.task("busy", backoff=0.1, max_attempts=50)
 def work(payload: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Takes a moment, so that a killed worker is inside of it."""
+    """Takes a moment, and says so by a file, so that a worker can be killed inside of it."""
+    inside = Path(f"{os.environ[INSIDE]}.{context.job_id}")
+    inside.touch()
     time.sleep(BUSY_SECONDS)
+    inside.unlink(missing_ok=True)
     return {"squared": payload["n"] ** 2}
 
 

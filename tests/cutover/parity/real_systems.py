@@ -64,12 +64,12 @@ class RealSystems:
             process.start()
             self.running.append(process)
 
-    def type(self, *arguments: str) -> Said:
-        """Type `supaqueue` with arguments, in a process of its own."""
+    def type(self, *arguments: str, **environ: str) -> Said:
+        """Type `supaqueue` with arguments, in a process of its own; `environ` is more of its environment."""
         done = subprocess.run(
             [sys.executable, "-m", "supaqueue", *arguments],
             cwd=self.folder,
-            env=os.environ | self.environ(),
+            env=os.environ | self.environ() | environ,
             capture_output=True,
             text=True,
             timeout=200,
