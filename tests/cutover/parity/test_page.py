@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from itertools import combinations
 from operator import mul
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from supaqueue.cutover.parity.noise import NoiseFloor, NoisyPath
 from supaqueue.cutover.parity.page import page_of, render, words
 from supaqueue.cutover.parity.refusal import Refusal
 from supaqueue.cutover.parity.report import evidence, written
@@ -170,6 +172,23 @@ def test_what_supabase_would_not_take_is_told(report: dict[str, Any]) -> None:
     assert "3 of 311" in page
     assert "1,000,000" in page.replace("1e+06", "")
     assert "no_workers told only" in page
+    whole = Refusal(None, "no_workers", 311, 311)
+    assert "all types" in page_of(reported(clean(30), refusals=(whole,))).decode()
+
+
+def test_noise_is_told_where_legacy_ran_jobs_twice(report: dict[str, Any]) -> None:
+    assert 'id="noise"' not in page_of(report).decode()
+    more = NoisyPath("shadow.result.at", 5, 0.1, 0.6, 1e-9, is_excused=False)
+    paths = (NoisyPath("shadow.result.id", 50, 1.0, 1.0, 1.0, is_excused=True), more)
+    first, second, *_ = report["types"]
+    first["noise"] = asdict(NoiseFloor(50, 100, 40, 0, paths))
+    second["noise"] = asdict(
+        NoiseFloor(12, 100, 0, 8, (NoisyPath("shadow.result", 1, 1 / 12, None, None, False),))
+    )
+    page = " ".join("".join(Elements(page_of(report)).texts).split())
+    for told in ("shadow.result.id50100%100%1excused", "5010.00%60.00%1e-09more than noise"):
+        assert told in page
+    assert "128.33%\u2013\u20138 more repeats needed" in page
 
 
 def test_no_jobs_are_told_as_such() -> None:
