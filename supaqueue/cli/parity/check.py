@@ -13,9 +13,11 @@ from supaqueue.cli.parity.options import (
     AsJson,
     Bound,
     Compare,
+    Html,
     Messages,
     Rules,
     comparators,
+    page_file,
     rate,
     seconds_given,
     tell,
@@ -53,6 +55,7 @@ def check(
     compare: Compare = None,
     legacy: Legacy = None,
     as_json: AsJson = False,
+    html: Html = None,
 ) -> None:
     """Compare all jobs of a time, as both systems have them. Changes nothing.
 
@@ -75,12 +78,13 @@ def check(
         raise InvalidInput("must lie before --until", field="--since")
     # Millions of values, few in a cycle: to look through all of them over and over takes a fifth of the time.
     gc.set_threshold(100_000, 1_000, 1_000)
-    with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
-        checked = compare_all(transport, queue, question, progress=shown)
-        began = dual_write_began(transport, question.since) if _misses_mirrors(checked) else None
-    if began is not None:
-        warn_of_before(began)
-    raise tell(checked, as_json=as_json)
+    with page_file(html) as page:
+        with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
+            checked = compare_all(transport, queue, question, progress=shown)
+            began = dual_write_began(transport, question.since) if _misses_mirrors(checked) else None
+        if began is not None:
+            warn_of_before(began)
+        raise tell(checked, as_json=as_json, page=page)
 
 
 def _misses_mirrors(checked: Checked) -> bool:

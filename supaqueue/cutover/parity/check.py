@@ -25,6 +25,7 @@ from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.share import shares_of
 from supaqueue.cutover.parity.sorted_runs import SortedRuns
 from supaqueue.cutover.parity.tally import Tally
+from supaqueue.cutover.parity.timeline import timeline_of
 from supaqueue.cutover.parity.verdict import Verdict, verdict_of
 from supaqueue.transport import Transport
 
@@ -63,7 +64,8 @@ def check(
     observed_at = database_time(transport)
     took = Took()
     refused = preflight(transport, max_json_bytes=question.max_json_bytes, task_types=question.task_types)
-    noise = Noise(question.rules, question.comparators, day(observed_at))
+    width = timeline_of(question.since, question.until).width
+    noise = Noise(question.rules, question.comparators, day(observed_at), width)
 
     def look_at(entries: Sequence[Entry]) -> None:
         refused.look_at(entries)
@@ -79,7 +81,7 @@ def check(
             progress("listed", len(in_supabase) + len(in_legacy))
         look = look_of(observed_at, took, question)
         counts = (len(in_legacy), len(in_supabase))
-        tally = Tally(keeps=noise.keeps)
+        tally = Tally(width=width, keeps=noise.keeps)
         differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress, tally)
     for pair, found in look_again(transport, legacy, differing, look, question, progress):
         tally.add(pair, found)
