@@ -33,13 +33,14 @@ flock -n 9 || could_not_run "another run has not ended"
 name=$PARITY_FOLDER/$(date -u +%Y-%m-%dT%H-%M-%SZ)
 code=0
 # PARITY_OPTIONS stands without quotes, since it may be several words.
-supaqueue parity check --since "${PARITY_SINCE:-25h}" ${PARITY_OPTIONS-} --json \
+supaqueue parity check --since "${PARITY_SINCE:-25h}" ${PARITY_OPTIONS-} --json --html "$name.page" \
     > "$name.part" 2> "$name.log" || code=$?
 
 case $code in
 0 | 1 | 2)
     ln "$name.part" "$name.json" # fails if it is there: evidence is not written over
-    rm "$name.part"
+    ln "$name.page" "$name.html"
+    rm "$name.part" "$name.page"
     summary=$(python3 - "$name.json" << 'END'
 import json, sys
 
@@ -54,11 +55,11 @@ END
     ;;
 *)
     code=3
-    rm "$name.part"
+    rm -f "$name.part" "$name.page"
     summary="parity: could not run: $(tail -n 1 "$name.log")"
     ;;
 esac
-[ -s "$name.log" ] || rm "$name.log"
+grep -qv "^page: " "$name.log" || rm "$name.log" # only that the page was written
 
 echo "$summary"
 if [ -n "${PARITY_TELL-}" ]; then

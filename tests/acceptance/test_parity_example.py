@@ -151,6 +151,8 @@ def test_the_lesson(working: Site) -> None:
     assert done.returncode == 0, (done.stdout, done.stderr)
     first = working.morning(PARITY_OPTIONS="--bound 3")
     assert (first.returncode, first.stderr) == (0, "")
+    [page] = (working.folder / "parity").glob("*.html")
+    assert "The two systems agree" in page.read_text()
     assert first.stdout == "parity: pass: 0 of 100 jobs differ, rate at most 2.95%, declared 3.00%\n"
     told = working.folder / "told"
     until(lambda: int(time.time()) > kept_at(working), "the next second, for another name")
@@ -158,7 +160,7 @@ def test_the_lesson(working: Site) -> None:
     assert unsure.returncode == 2
     assert unsure.stderr == "parity: nobody was told: PARITY_TELL failed\n"
     assert json.loads(told.read_text())["verdict"]["answer"] == "inconclusive"
-    assert working.kept == [".json", ".json"]
+    assert working.kept == [".html", ".html", ".json", ".json"]
     code = (working.folder / "jobs.py").read_text()
     assert ROUNDING in code
     (working.folder / "other_jobs.py").write_text(code.replace(ROUNDING, ANOTHER_ROUNDING))
@@ -170,7 +172,7 @@ def test_the_lesson(working: Site) -> None:
     evening = working.morning(PARITY_OPTIONS="--settle 1s")
     assert evening.returncode == 1
     assert evening.stdout.startswith("parity: differences: ")
-    assert working.kept == [".json", ".json", ".json"]
+    assert working.kept == [".html"] * 3 + [".json"] * 3
 
 
 def kept_at(site: Site) -> int:
