@@ -479,13 +479,12 @@ def hold_lease(story: Story) -> Call[Any]:
 
 
 def repair_mirrors(story: Story) -> Call[Any]:
-    """A mirror that is missing and whose job ended, one that is not missing, one whose id was abandoned."""
-    missing, abandoned = story.routed(), story.routed()
+    """A mirror that is missing and whose job ended, one that waits, and one that is not missing."""
+    ended, waiting = story.routed(), story.routed()
     [here] = story.mirrored(1)
-    story.transport.send(AbandonJobs((abandoned.job_id,)))
-    outcomes = tuple(LegacyOutcome(job.job_id, 0, "completed", {"n": 2}) for job in (missing, here))
-    jobs = (missing, here, abandoned)
-    return RepairMirrors(jobs, (datetime(2026, 1, 1, tzinfo=UTC),) * 3, outcomes, story.worker)
+    outcomes = tuple(LegacyOutcome(job.job_id, 0, "completed", {"n": 2}) for job in (ended, here))
+    moments = (datetime(2026, 1, 1, tzinfo=UTC),) * 3
+    return RepairMirrors((ended, waiting, here), moments, outcomes, story.worker)
 
 
 def repair_copies(story: Story) -> Call[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from supaqueue.cli.parity import check, run
+from supaqueue.cli.parity import check, repair, run
 from supaqueue.cli.parity.exit_codes import CouldNotRun
 
 app = typer.Typer(
@@ -16,5 +16,6 @@ app = typer.Typer(
 
 app.command("check")(check.check)
 app.command("run")(run.run)
+app.command("repair")(repair.repair)
 
 __all__ = ["app"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,6 +58,40 @@ def check(
     Exit code 0: they agree, and the declared bound is proven. 1: they differ. 2: too little is known. 3: the
     check could not run.
     """
+    question = question_of(
+        since,
+        until,
+        task_types,
+        rules=rules,
+        bound=bound,
+        settle=settle,
+        messages=messages,
+        compare=compare,
+    )
+    # Millions of values, few in a cycle: to look through all of them over and over takes a fifth of the time.
+    gc.set_threshold(100_000, 1_000, 1_000)
+    with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
+        checked = compare_all(transport, queue, question, progress=shown)
+    raise tell(checked, as_json=as_json)
+
+
+def question_of(
+    since: str,
+    until: str,
+    task_types: list[str] | None,
+    *,
+    rules: Path | None = None,
+    bound: float = 1.0,
+    settle: str | None = None,
+    messages: bool = False,
+    compare: Sequence[str] | None = None,
+) -> Question:
+    """Return what the options ask.
+
+    Raises:
+        InvalidInput: one is malformed, or --since does not lie before --until.
+        ConfigurationError: what --compare names cannot be imported.
+    """
     now = datetime.now(UTC)
     question = Question(
         _moment(since, now, "--since"),
@@ -70,11 +106,7 @@ def check(
     )
     if question.since >= question.until:
         raise InvalidInput("must lie before --until", field="--since")
-    # Millions of values, few in a cycle: to look through all of them over and over takes a fifth of the time.
-    gc.set_threshold(100_000, 1_000, 1_000)
-    with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
-        checked = compare_all(transport, queue, question, progress=shown)
-    raise tell(checked, as_json=as_json)
+    return question
 
 
 def _moment(text: str, now: datetime, option: str) -> datetime:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
 
 from supaqueue.contract import Json, ReadFeatureFlags
+from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity import sources
-from supaqueue.cutover.parity.classes import Look
+from supaqueue.cutover.parity.classes import DIFFERENT, Class, Finding, Look
 from supaqueue.cutover.parity.judging import judge
 from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, new_took, note, settle_windows
 from supaqueue.cutover.parity.looks import Judged, database_time, day, look_again, moment
@@ -19,6 +20,7 @@ from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair, paired
 from supaqueue.cutover.parity.preflight import Preflight, preflight
 from supaqueue.cutover.parity.question import Progress, Question
+from supaqueue.cutover.parity.recorded import Repairs, as_recorded, belongs, recorded
 from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.share import shares_of
 from supaqueue.cutover.parity.sorted_runs import SortedRuns
@@ -29,6 +31,9 @@ from supaqueue.transport import Transport
 LOOKED_AT_AGAIN = 10_000
 """Jobs; of more that differ, the rest is judged by the first look."""
 PROGRESS_EVERY = 10_000
+
+Differs = Callable[[Pair, Class], None]
+"""Told of a job that differs, and as what it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,13 @@ def check(
     *,
     progress: Progress = lambda step, jobs: None,
     folder: Path | None = None,
+    differs: Differs = lambda pair, name: None,
 ) -> Checked:
     """Compare the two systems.
 
     Args:
         progress: told of every batch.
+        differs: told of every job that differs, and as what it counts.
         folder: for sorting, about 1 kB per job and system; the system's folder for such by default.
 
     Raises:
@@ -61,20 +68,54 @@ def check(
     observed_at = database_time(transport)
     took = new_took()
     refused = preflight(transport, max_json_bytes=question.max_json_bytes, task_types=question.task_types)
+    tally = Tally()
     with SortedRuns(folder) as in_legacy, SortedRuns(folder) as in_supabase:
-        batches = sources.in_legacy(legacy, question.since, question.until, refused.look_at)
-        pages = sources.in_supabase(transport, question.since, question.until)
-        # By turns: Supabase writes its next page while legacy is read.
-        for in_turn in zip_longest(pages, batches, fillvalue=()):
-            for batch, runs in zip(in_turn, (in_supabase, in_legacy), strict=True):
-                _take(batch, runs, took, question)
-            progress("listed", len(in_supabase) + len(in_legacy))
+        list_both(transport, legacy, question, in_legacy, in_supabase, took, progress, refused.look_at)
         look = look_of(observed_at, took, question)
         counts = (len(in_legacy), len(in_supabase))
-        tally, differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress)
-    for pair, found in look_again(transport, legacy, differing, look, question, progress):
-        tally.add(pair, found)
+        # After the listing: what is repaired is noted before it can be seen.
+        repairs = recorded(transport, question.since, question.until)
+        differing: list[Judged] = []
+        for pair, found in judge_all(paired(in_legacy, in_supabase), look, question, progress):
+            if found.is_clean or len(differing) >= LOOKED_AT_AGAIN:
+                count(tally, pair, found, repairs, differs)
+            else:
+                differing.append((pair, found))
+    looked = list(look_again(transport, legacy, differing, look, question, progress))
+    if looked:
+        repairs = recorded(transport, question.since, question.until)
+    for pair, found in looked:
+        if belongs(pair, question):
+            count(tally, pair, found, repairs, differs)
     return conclude(transport, legacy, question, look, took, tally, counts, refused)
+
+
+def list_both(
+    transport: Transport,
+    legacy: LegacyQueue,
+    question: Question,
+    in_legacy: SortedRuns,
+    in_supabase: SortedRuns,
+    took: Took,
+    progress: Progress,
+    look_at: Callable[[Sequence[Entry]], object] = len,
+) -> None:
+    """List both systems, each by itself, and note in `took` how long what has ended took.
+
+    Args:
+        look_at: is given the entries of each batch from legacy's index first.
+
+    Raises:
+        CallError: Supabase gave no usable answer.
+        LegacyUnavailable: the legacy queue's index gave none.
+    """
+    batches = sources.in_legacy(legacy, question.since, question.until, look_at)
+    pages = sources.in_supabase(transport, question.since, question.until)
+    # By turns: Supabase writes its next page while legacy is read.
+    for in_turn in zip_longest(pages, batches, fillvalue=()):
+        for batch, runs in zip(in_turn, (in_supabase, in_legacy), strict=True):
+            _take(batch, runs, took, question)
+        progress("listed", len(in_supabase) + len(in_legacy))
 
 
 def look_of(observed_at: int, took: Took, question: Question) -> Look:
@@ -134,22 +175,20 @@ def conclude(
     return Checked(report_of(compared, tally, question.rules, verdict, day(look.observed_at)), verdict)
 
 
-def _judge_all(
-    pairs: Iterator[Pair], look: Look, question: Question, progress: Progress
-) -> tuple[Tally, list[Judged]]:
-    """Count what is clean, and return the rest apart."""
-    tally = Tally()
-    differing: list[Judged] = []
+def judge_all(pairs: Iterator[Pair], look: Look, question: Question, progress: Progress) -> Iterator[Judged]:
+    """Judge pairs by a first look."""
     today = day(look.observed_at)
     for number, pair in enumerate(pairs, 1):
-        found = judge(pair, look, question.rules, today)
-        if found.is_clean or len(differing) >= LOOKED_AT_AGAIN:
-            tally.add(pair, found)
-        else:
-            differing.append((pair, found))
+        yield pair, judge(pair, look, question.rules, today)
         if number % PROGRESS_EVERY == 0:
             progress("compared", number)
-    return tally, differing
+
+
+def count(tally: Tally, pair: Pair, found: Finding, repairs: Repairs, differs: Differs) -> None:
+    """Count a pair, by what it was before it was repaired."""
+    name = tally.add(pair, as_recorded(pair, found, repairs) if repairs else found)
+    if name in DIFFERENT:
+        differs(pair, name)
 
 
 def _take(found: Sequence[Observation], runs: SortedRuns, took: Took, question: Question) -> None:

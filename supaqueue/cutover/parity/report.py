@@ -108,6 +108,7 @@ def _of_class(name: str, tally: ClassTally, compared: int) -> Json:
         "last_seen": _moment(tally.last_seen),
         "paths": [{"path": path, "kind": kind, "jobs": jobs} for (path, kind), jobs in ranked],
         "samples": list(tally.samples),
+        "repaired": tally.repaired,
     }
 
 

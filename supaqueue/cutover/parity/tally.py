@@ -33,6 +33,7 @@ class ClassTally:
     Attributes:
         paths: how many jobs differ there, by path with `[*]` for places, and kind.
         samples: the first ones by job_id, redacted.
+        repaired: how many of them were repaired since.
     """
 
     count: int = 0
@@ -40,11 +41,13 @@ class ClassTally:
     last_seen: int | None = None
     paths: Counter[tuple[str, str]] = field(default_factory=Counter)
     samples: list[dict[str, Json]] = field(default_factory=list)
+    repaired: int = 0
 
     def add(self, pair: Pair, finding: Finding, fit: Fit) -> None:
         """Count a pair."""
         at = (pair.legacy or pair.supabase).accepted_at  # type: ignore[union-attr]  # one of them is there
         self.count += 1
+        self.repaired += fit.is_repaired
         if self.first_seen is None or at < self.first_seen:
             self.first_seen = at
         if self.last_seen is None or at > self.last_seen:
@@ -62,7 +65,7 @@ class TypeTally:
 
     classes: dict[Class, ClassTally] = field(default_factory=dict)
 
-    def add(self, pair: Pair, finding: Finding) -> None:
+    def add(self, pair: Pair, finding: Finding) -> Class:
         """Count a pair; one that is clean but for its further classes counts as the first of those."""
         fit = finding.fits[0]
         if len(finding.fits) > 1:
@@ -70,10 +73,15 @@ class TypeTally:
         if fit.name not in self.classes:
             self.classes[fit.name] = ClassTally()
         self.classes[fit.name].add(pair, finding, fit)
+        return fit.name
 
     def count(self, *names: Class) -> int:
         """How many are of these classes."""
         return sum(self.classes[name].count for name in names if name in self.classes)
+
+    def repaired(self, name: Class) -> int:
+        """How many of a class were repaired since."""
+        return self.classes[name].repaired if name in self.classes else 0
 
     @property
     def jobs(self) -> int:
@@ -101,18 +109,19 @@ class Tally:
     owners: dict[str | None, Counter[Owner]] = field(default_factory=lambda: defaultdict(Counter))
     """To which system jobs were given when they came, by task type."""
 
-    def add(self, pair: Pair, finding: Finding) -> None:
-        """Count a pair."""
+    def add(self, pair: Pair, finding: Finding) -> Class:
+        """Count a pair, and say as what."""
         legacy, supabase = pair
         task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
         if task_type not in self.types:
             self.types[task_type] = TypeTally()
-        self.types[task_type].add(pair, finding)
+        name = self.types[task_type].add(pair, finding)
         # What came around the router was given to nobody.
         if legacy is None or legacy.state != "unstamped":
             self.owners[task_type][placed_with(pair)] += 1
         if finding.name == "expected":
             self.rules.update(finding.rules)
+        return name
 
     @property
     def whole(self) -> TypeTally:
@@ -120,7 +129,9 @@ class Tally:
         whole = TypeTally()
         for tally in self.types.values():
             for name, one in tally.classes.items():
-                whole.classes.setdefault(name, ClassTally()).count += one.count
+                counted = whole.classes.setdefault(name, ClassTally())
+                counted.count += one.count
+                counted.repaired += one.repaired
         return whole
 
 
@@ -134,6 +145,7 @@ def sample_of(pair: Pair, finding: Finding, fit: Fit) -> dict[str, Json]:
         "further_differences": max(0, len(fit.differences) - SHOWN_DIFFERENCES),
         "also": [one.name for one in finding.fits if one.name != fit.name],
         "rules": list(finding.rules),
+        "repaired": fit.is_repaired,
     }
     return sample
 
