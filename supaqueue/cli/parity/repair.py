@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -93,7 +92,17 @@ def _print(repairs: Sequence[Repair], mood: str) -> None:
 
 def _say(found: Missing, repairs: Sequence[Repair], *, is_done: bool, as_json: bool) -> None:
     if as_json:
-        jobs = [asdict(one) | {"reason": REASONS[one.answer]} for one in repairs]
+        jobs = [
+            {
+                "job_id": one.job_id,
+                "task_type": one.task_type,
+                "class": one.class_name,
+                "answer": one.answer,
+                "reason": REASONS[one.answer],
+                "detail": one.detail,
+            }
+            for one in repairs
+        ]
         print_json({"is_done": is_done, "seen_at": found.seen_at, "further": found.further, "jobs": jobs})
         return
     if is_done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from supaqueue.contract import ListRepairs, RepairedClass
 from supaqueue.cutover.parity.classes import CLASSES, CLEAN, Finding, Fit
@@ -11,6 +11,9 @@ from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.share import placed_with
 from supaqueue.transport import Transport
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 Repairs = Mapping[str, RepairedClass]
 """As what a job counts that was repaired, by id."""
@@ -53,5 +56,5 @@ def belongs(pair: Pair, question: Question) -> bool:
     return _microseconds(question.since) <= at < _microseconds(question.until)
 
 
-def _microseconds(moment: datetime) -> float:
-    return moment.timestamp() * 1_000_000
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND

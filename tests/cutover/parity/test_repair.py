@@ -412,7 +412,7 @@ def test_the_command_shows_and_then_does(world: World, parity: Parity) -> None:
     assert done.code == 0
     told = json.loads(done.out)
     assert told["is_done"]
-    assert {one["job_id"]: one["class_name"] for one in told["jobs"]} == {
+    assert {one["job_id"]: one["class"] for one in told["jobs"]} == {
         mirror.job_id: "missing_in_supabase",
         copy.job_id: "missing_in_legacy",
     }
@@ -422,6 +422,19 @@ def test_the_command_shows_and_then_does(world: World, parity: Parity) -> None:
     shown = parity("check", "--since", "1h", "--settle", "0.000001s", "--json")
     assert [one["repaired"] for one in json.loads(shown.out)["types"][0]["classes"]] == [1, 1]
     assert shown.code in (1, 2)
+
+
+def test_more_than_are_looked_at_again_are_for_another_time(
+    world: World, parity: Parity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(world)
+    for _ in range(3):
+        ended_mirror_dropped(world)
+    monkeypatch.setattr("supaqueue.cutover.parity.repair.LOOKED_AT_AGAIN", 2)
+    first = say(parity, "--yes")
+    assert (first.code, "1 more are missing" in first.out) == (1, True)
+    assert say(parity, "--yes").code == 0
+    assert say(parity).out == "nothing is missing\n"
 
 
 def test_somebody_at_a_terminal_is_asked(world: World, parity: Parity) -> None:
