@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from supaqueue.contract import Json
+from supaqueue.cutover import repeated_run
 from supaqueue.cutover.errors import LegacyUnavailable, StampTooNew
 from supaqueue.cutover.legacy.index import Index, StartAnswer
 from supaqueue.cutover.marked_run import MarkedRun, within_budget
@@ -50,6 +51,12 @@ class Guard:
         lease_seconds: a runner silent for so long loses its job to another one.
         run_while_unreachable: task types, all idempotent, that run although Supabase cannot be asked.
         budget_seconds: for how long an index that gives no answer is asked again.
+        repeat_percent: the share of jobs whose handlers, if they take a context, run once more without
+            effects after their end was recorded, so that a parity check knows how far they differ from
+            themselves; by default what SUPAQUEUE_REPEAT_PERCENT says, else 0.
+
+    Raises:
+        ConfigurationError: the percentage is none.
     """
 
     def __init__(
@@ -60,10 +67,12 @@ class Guard:
         lease_seconds: float = LEASE_SECONDS,
         run_while_unreachable: Collection[str] = (),
         budget_seconds: float = 10.0,
+        repeat_percent: float | None = None,
     ) -> None:
         self.index = index
         self.lease_seconds = lease_seconds
         self.budget_seconds = budget_seconds
+        self.repeat_percent = repeated_run.repeat_percent(repeat_percent)
         self._start_in_supabase = start_in_supabase
         self._run_while_unreachable = frozenset(run_while_unreachable)
 
@@ -149,7 +158,10 @@ class Guard:
     def _answered(self, answer: StartAnswer, stamp: Stamp, runner: str) -> Admission:
         match answer:
             case "started":
-                run = MarkedRun(self.index, stamp, runner, self.lease_seconds, self.budget_seconds)
+                run = MarkedRun(
+                    *(self.index, stamp, runner, self.lease_seconds, self.budget_seconds),
+                    is_repeated=repeated_run.is_repeated(stamp.job_id, self.repeat_percent),
+                )
                 return Admission("run", answer, run=run)
             case "busy":
                 # The other runner may be dead: only an ending says that this copy is not needed.

@@ -7,7 +7,8 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pydantic import SkipValidation
 
@@ -66,26 +67,33 @@ def run_handler(
             one asks for is a failure. `deadline_in_seconds` ends the run as well.
         backoff: how long a retry waits for which the handler says no time; the default one if None.
     """
-    context = Context(
-        job_id=task.job_id,
-        task_number=task.task_number,
-        task_type=task.task_type,
-        queue=task.queue,
-        attempt=task.attempt,
-        max_attempts=task.max_attempts,
-        worker_id=worker_id,
-        timeout_seconds=task.timeout_seconds,
-    )
-    held = Held(task, context)
+    held = Held(task, _context(task, worker_id))
     if (left := held.time_left()) is not None and left[0] <= 0:
         return failed(DeadlineExceeded("its deadline came before this attempt"), task.attempt - 1)
-    if handler.is_async:
-        ended = asyncio.run(_run_async(held, handler, run, max_result_bytes))
-    else:
-        ended = _run_sync(held, handler, run, max_result_bytes)
+    ended = _run(held, handler, run, max_result_bytes)
     if ended is None:
         return Again(run.lease_seconds, spends_attempt=False)
+    if run.is_repeated and handler.takes_context and ended.finished.outcome == "done":
+        run.repeat(partial(run_without_effects, handler, task, worker_id, max_result_bytes))
     return _came_to(ended.finished, task, backoff or Backoff())
+
+
+def run_without_effects(
+    handler: Handler, task: ClaimedTask, worker_id: str, max_result_bytes: int = MAX_JSON_BYTES
+) -> Ending | None:
+    """Run a handler as a shadow: its effects are left out, and it holds no marker.
+
+    Returns:
+        What it came to; None if that is no end, as where it asks to be run again.
+    """
+    held = Held(task, _context(task, worker_id, shadow=True))
+    ended = _run(held, handler, None, max_result_bytes)
+    if ended is None:
+        return None
+    came = _came_to(ended.finished, task, Backoff())
+    if isinstance(came, Again) or came.status != "completed" or not isinstance(came.result, dict):
+        return came if isinstance(came, Ending) else None
+    return replace(came, result=came.result.get("result"))
 
 
 def completed(result: object, attempts: int = 1) -> Ending:
@@ -110,11 +118,34 @@ def retry_seconds(backoff: Backoff, retry: int) -> float:
     return longest * random.random() if backoff.jitter else longest  # noqa: S311
 
 
-async def _run_async(held: Held, handler: Handler, run: MarkedRun, max_result_bytes: int) -> Ended | None:
+def _context(task: ClaimedTask, worker_id: str, *, shadow: bool = False) -> Context:
+    return Context(
+        job_id=task.job_id,
+        task_number=task.task_number,
+        task_type=task.task_type,
+        queue=task.queue,
+        attempt=task.attempt,
+        max_attempts=task.max_attempts,
+        worker_id=worker_id,
+        timeout_seconds=task.timeout_seconds,
+        shadow=shadow,
+    )
+
+
+def _run(held: Held, handler: Handler, run: MarkedRun | None, max_result_bytes: int) -> Ended | None:
+    if handler.is_async:
+        return asyncio.run(_run_async(held, handler, run, max_result_bytes))
+    return _run_sync(held, handler, run, max_result_bytes)
+
+
+async def _run_async(
+    held: Held, handler: Handler, run: MarkedRun | None, max_result_bytes: int
+) -> Ended | None:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as threads:  # starts no thread for an async handler
         held.run = asyncio.create_task(run_task(held, handler, threads, max_result_bytes))
-        run.on_stop(lambda stop: _interrupt_soon(loop, held, stop))
+        if run is not None:
+            run.on_stop(lambda stop: _interrupt_soon(loop, held, stop))
         limit = TimeLimit(held, lambda *_: None)
         await asyncio.wait([held.run])
         held.ended = True
@@ -128,8 +159,9 @@ def _interrupt_soon(loop: asyncio.AbstractEventLoop, held: Held, stop: RunStop) 
         loop.call_soon_threadsafe(held.interrupt, STOPS[stop])
 
 
-def _run_sync(held: Held, handler: Handler, run: MarkedRun, max_result_bytes: int) -> Ended | None:
-    run.on_stop(lambda stop: held.interrupt(STOPS[stop]))
+def _run_sync(held: Held, handler: Handler, run: MarkedRun | None, max_result_bytes: int) -> Ended | None:
+    if run is not None:
+        run.on_stop(lambda stop: held.interrupt(STOPS[stop]))
     left = held.time_left()
     timer = threading.Timer(left[0], held.interrupt, [left[1]]) if left is not None else None
     if timer is not None:

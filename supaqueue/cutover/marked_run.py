@@ -13,6 +13,7 @@ from typing import Literal, Self, TypeVar
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.legacy.index import Index
+from supaqueue.cutover.repeated_run import repeat_soon
 from supaqueue.cutover.stamp import Stamp
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class MarkedRun:
 
     Args:
         stamp: None for a message without one: then there is no marker, and its end is recorded nowhere.
+        is_repeated: whether a handler that can run without effects is to run once more after its end.
     """
 
     def __init__(
@@ -56,10 +58,13 @@ class MarkedRun:
         runner: str,
         lease_seconds: float,
         budget_seconds: float = 0.0,
+        *,
+        is_repeated: bool = False,
     ) -> None:
         self.stamp = stamp
         self.runner = runner
         self.lease_seconds = lease_seconds
+        self.is_repeated = is_repeated and stamp is not None
         self._index = index
         self._budget_seconds = budget_seconds
         self._lock = threading.Lock()
@@ -67,6 +72,7 @@ class MarkedRun:
         self._told: list[Callable[[RunStop], None]] = []
         self._ended = threading.Event()
         self._began: float | None = None
+        self._again: Callable[[], Ending | None] | None = None
 
     @property
     def stop(self) -> RunStop | None:
@@ -103,10 +109,17 @@ class MarkedRun:
             return "recorded"
         stamp, timed = self.stamp, self._timed(ending)
         try:
-            return within_budget(self._budget_seconds, lambda: self._index.finish(stamp, self.runner, timed))
+            end = within_budget(self._budget_seconds, lambda: self._index.finish(stamp, self.runner, timed))
         except LegacyUnavailable as failed:
             _log.error("the end of job %s is not recorded, it will run again: %s", stamp.job_id, failed)
             return "unknown"
+        if end == "recorded" and self._again is not None:
+            repeat_soon(self._index, stamp, self._again)
+        return end
+
+    def repeat(self, run: Callable[[], Ending | None]) -> None:
+        """Let `run` be called once this run's end is recorded; see `supaqueue.cutover.repeated_run`."""
+        self._again = run
 
     def free(self) -> None:
         """Give the marker back: an attempt ended, and the broker will try again."""

@@ -49,6 +49,9 @@ TESTS = {"06_testing_your_code": "4 passed"}
 SERVERS = {"07_api"}
 """Examples that are servers: test_api_example.py."""
 
+CUTOVER = {"08_parity"}
+"""Examples with an old queue as well: test_parity_example.py."""
+
 
 @contextmanager
 def worker(folder: Path, env: dict[str, str]) -> Iterator[None]:
@@ -67,6 +70,7 @@ def test_every_example_is_run() -> None:
         *PRINTED,
         *TESTS,
         *SERVERS,
+        *CUTOVER,
     }
 
 

@@ -68,10 +68,14 @@ with router() as queue, open("accepted", "a", buffering=1) as accepted:
         if Path("stop").exists():
             break
         print(queue.enqueue("invoice", {"n": n}).job_id, file=accepted)
-        time.sleep(0.05)
+        time.sleep(0.02)
 time.sleep(3600)
 """
 """The product: enqueues all the time, by the plan's own function, until a file `stop` is there."""
+
+INPUTS = "".join(json.dumps({"task_type": "invoice", "payload": {"n": n}}) + "\n" for n in range(20))
+"""Jobs that do no harm, for `parity run`."""
+SENT_BY_PARITY = 100
 
 FLAG_AFTER = {
     "Preconditions": ("off", 0, False),
@@ -220,6 +224,7 @@ def site() -> Iterator[Site]:
     site.write(f"# app/jobs.py\n{HANDLERS}")
     site.write("# app/__init__.py\n")
     site.write(f"# app/producer.py\n{PRODUCER}")
+    (folder / "jobs.jsonl").write_text(INPUTS)
     yield site
     site.close()
     stack.remove()
@@ -240,7 +245,8 @@ def test_every_command_of_the_plan_in_its_order(site: Site) -> None:
             assert site.flag() == FLAG_AFTER[block.section], block.section
     assert len(site.services) == 4
     (site.folder / "stop").touch()
-    site.until(lambda: set(site.ran()) == set(site.accepted()), "every job to run, and no other")
+    site.until(lambda: set(site.ran()) >= set(site.accepted()), "every job to run")
+    assert len(set(site.ran()) - set(site.accepted())) == SENT_BY_PARITY, "no other ran"
     assert [job_id for job_id, runs in site.ran().items() if runs.total() != 1] == []
     systems = Counter(system for runs in site.ran().values() for system in runs)
     assert min(systems["legacy"], systems["supabase"]) > 10

@@ -1,6 +1,7 @@
 """A worker of a folder queue as a process of its own: `python folder_worker_process.py FOLDER MARKS`.
 
-Each run of a handler appends a line to MARKS. The handler of `gated` waits until MARKS.gate is there.
+Each run of a handler appends a line to MARKS. The handler of `gated`, and a second run of
+`repeated`, wait until MARKS.gate is there.
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ def gated(payload: object, context: Context) -> None:
     while not MARKS.with_suffix(".gate").exists():
         time.sleep(0.01)
     mark("ended", context)
+
+
+@registry.task("repeated")
+def repeated(payload: object, context: Context) -> None:
+    mark("again" if context.shadow else "ran", context)
+    while context.shadow and not MARKS.with_suffix(".gate").exists():
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":

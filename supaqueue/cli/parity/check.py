@@ -17,14 +17,17 @@ from supaqueue.cli.parity.options import (
     Compare,
     Messages,
     Rules,
-    Shown,
     comparators,
     rate,
     seconds_given,
     tell,
+    warn_of_before,
 )
+from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
+from supaqueue.cutover.parity.check import Checked
 from supaqueue.cutover.parity.check import check as compare_all
+from supaqueue.cutover.parity.dual_write import dual_write_began
 from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.rules import load_rules
 from supaqueue.errors import InvalidInput
@@ -71,6 +74,9 @@ def check(
     collect_rarely()
     with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
         checked = compare_all(transport, queue, question, progress=shown)
+        began = dual_write_began(transport, question.since) if _misses_mirrors(checked) else None
+    if began is not None:
+        warn_of_before(began)
     raise tell(checked, as_json=as_json)
 
 
@@ -111,6 +117,11 @@ def question_of(
     if question.since >= question.until:
         raise InvalidInput("must lie before --until", field="--since")
     return question
+
+
+def _misses_mirrors(checked: Checked) -> bool:
+    counts = checked.report["classes"]
+    return isinstance(counts, dict) and "missing_in_supabase" in counts
 
 
 def _moment(text: str, now: datetime, option: str) -> datetime:

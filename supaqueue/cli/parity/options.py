@@ -1,14 +1,14 @@
-"""What the commands of `parity` share: their options, and how they show what they do and found."""
+"""What the commands of `parity` share: their options, and how they show what they found."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from supaqueue.cli.durations import seconds_of
 from supaqueue.cli.parity.exit_codes import CODES
@@ -41,6 +41,15 @@ def tell(checked: Checked, *, as_json: bool) -> typer.Exit:
     else:
         print_report(checked.report, checked.verdict, evidence(checked.report))
     return typer.Exit(CODES[checked.verdict.answer])
+
+
+def warn_of_before(began: datetime) -> None:
+    """Say on standard error that what is missing may be of before dual write."""
+    print(
+        "supaqueue: jobs from before dual write are in the old queue alone, and count as missing_in_supabase:"
+        f" ask with --since {began.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        file=sys.stderr,
+    )
 
 
 def comparators(given: Sequence[str]) -> dict[str, Comparator]:
@@ -83,24 +92,3 @@ def seconds_given(text: str, option: str) -> float:
         return seconds_of(text)
     except typer.BadParameter as error:
         raise InvalidInput(str(error), field=option) from None
-
-
-class Shown:
-    """Shows on the terminal what is being done; nothing where nobody looks."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._status = console.status("comparing") if console.is_terminal else None
-
-    def __enter__(self) -> Shown:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def __call__(self, step: str, jobs: int) -> None:
-        if self._status is not None:
-            self._status.update(f"{step}: {jobs:,} jobs")

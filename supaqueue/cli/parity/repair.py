@@ -13,11 +13,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from supaqueue.cli.parity.check import Settle, Since, Types, Until, question_of
-from supaqueue.cli.parity.options import Rules, Shown
+from supaqueue.cli.parity.options import Rules, warn_of_before
+from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.queues import whoever
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, print_json, supabase
-from supaqueue.cutover.parity import repair as repairing
-from supaqueue.cutover.parity.repair import REASONS, Missing, Repair
+from supaqueue.cutover.parity.dual_write import dual_write_began
+from supaqueue.cutover.parity.repair import REASONS, Missing, Repair, missing
+from supaqueue.cutover.parity.repair import repair as bring
 
 SHOWN_IDS = 3
 LEFT = 1
@@ -49,13 +51,16 @@ def repair(
     question = question_of(since, until, task_types, rules=rules, settle=settle)
     with legacy_queue(legacy) as queue, supabase() as transport:
         with Shown() as shown:
-            found = repairing.missing(transport, queue, question, progress=shown)
+            found = missing(transport, queue, question, progress=shown)
+        lacks_mirrors = any(one.class_name == "missing_in_supabase" for one in found.repairs)
+        if lacks_mirrors and (began := dual_write_began(transport, question.since)) is not None:
+            warn_of_before(began)
         if not as_json:
             _print(found.repairs, "would be" if found.repairs else "")
         is_to_be_done = _is_confirmed(found, yes, as_json)
         repairs = found.repairs
         if is_to_be_done:
-            repairs = repairing.repair(transport, queue, found, by=by or whoever())
+            repairs = bring(transport, queue, found, by=by or whoever())
     _say(found, repairs, is_done=is_to_be_done, as_json=as_json)
     is_left = (
         any(not one.is_done for one in repairs) or found.further or (_doable(found) and not is_to_be_done)

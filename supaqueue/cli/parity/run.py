@@ -14,12 +14,12 @@ from supaqueue.cli.parity.options import (
     Compare,
     Messages,
     Rules,
-    Shown,
     comparators,
     rate,
     seconds_given,
     tell,
 )
+from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, supabase
 from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.rules import load_rules
@@ -65,7 +65,7 @@ def run(
         max_json_bytes=Settings.load().max_json_bytes,
     )
     given = read_inputs(inputs)
-    with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
+    with legacy_queue(legacy) as queue, supabase() as transport, Shown(jobs) as shown:
         made = jobs_of(given, jobs, transport)
         with DualWriteQueue(queue, Settings.load()) as router:
             checked = send_and_compare(

@@ -26,6 +26,7 @@ def print_report(report: Mapping[str, Any], verdict: Verdict, evidence: str) -> 
         for found in one["classes"]:
             if found["name"] not in CLEAN:
                 _print_class(console, one["task_type"], found)
+        _print_noise(console, one)
     for rule in report["rules"]:
         _print_rule(console, rule)
     for refusal in report["preflight"]:
@@ -64,6 +65,24 @@ def _print_class(console: Console, task_type: str | None, found: Mapping[str, An
             console.print(
                 f"    {one['path']}: legacy {one['legacy']!r}, Supabase {one['supabase']!r}", markup=False
             )
+
+
+def _print_noise(console: Console, of_type: Mapping[str, Any]) -> None:
+    noise = of_type["noise"]
+    if noise is None:
+        return
+    console.print(
+        f"noise of {escape(str(of_type['task_type']))}: {noise['repeats']:,} runs repeated in legacy,"
+        f" {noise['excused']:,} jobs differ by no more than legacy from itself",
+        highlight=False,
+    )
+    for path in noise["paths"][:SHOWN_PATHS]:
+        between = "" if path["between"] is None else f", from Supabase in {path['between']:.2%}"
+        state = "" if path["is_excused"] else ": not excused"
+        console.print(
+            f"  {path['path']}: legacy differs from itself in {path['rate']:.2%}{between}{state}",
+            markup=False,
+        )
 
 
 def _print_rule(console: Console, rule: Mapping[str, Any]) -> None:

@@ -11,14 +11,16 @@ import typer
 
 from supaqueue.cli.parity.check import Settle, Types, collect_rarely, question_of
 from supaqueue.cli.parity.exit_codes import CODES, COULD_NOT_RUN
-from supaqueue.cli.parity.options import Bound, Compare, Messages, Rules, Shown, seconds_given
+from supaqueue.cli.parity.options import Bound, Compare, Messages, Rules, seconds_given
+from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.parity.until_told import Told, UntilTold
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, print_json, supabase
-from supaqueue.cutover.parity.check import Checked, Differs
+from supaqueue.cutover.parity.check import Checked
 from supaqueue.cutover.parity.check import check as compare_all
+from supaqueue.cutover.parity.differing import Differing, Found
 from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.report import evidence
-from supaqueue.cutover.parity.watch import Found, Watched
+from supaqueue.cutover.parity.watch import Watched
 from supaqueue.cutover.parity.watch import watch as watch_all
 from supaqueue.errors import InvalidInput
 from supaqueue.telemetry.hook import Telemetry, configured_hooks
@@ -85,7 +87,9 @@ def watch(
     raise typer.Exit(code)
 
 
-def _compare(ask: Callable[[], Question], legacy: str | None, until: UntilTold, differs: Differs) -> Checked:
+def _compare(
+    ask: Callable[[], Question], legacy: str | None, until: UntilTold, differing: Differing
+) -> Checked:
     """Open both systems anew, so that neither a restart nor a new address of one is missed, and compare."""
     with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
 
@@ -93,7 +97,7 @@ def _compare(ask: Callable[[], Question], legacy: str | None, until: UntilTold, 
             until.go_on()
             shown(step, jobs)
 
-        return compare_all(transport, queue, ask(), progress=progress, differs=differs)
+        return compare_all(transport, queue, ask(), progress=progress, differing=differing)
 
 
 def _positive(text: str, option: str) -> float:

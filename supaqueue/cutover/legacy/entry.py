@@ -76,6 +76,7 @@ class Entry:
         starts: how often a guard let its handler begin.
         ending: how it ended, here or (of a parked copy) at its owner's.
         broken_glass: set if it may run here, under `epoch`, without Supabase being asked.
+        repeat: what a second run without effects came to, of a job that ended here.
     """
 
     job_id: str
@@ -93,3 +94,4 @@ class Entry:
     closed_as: ClosedAs | None = None
     ending: Ending | None = None
     broken_glass: BrokenGlass | None = None
+    repeat: Ending | None = None

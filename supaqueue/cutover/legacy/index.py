@@ -147,6 +147,12 @@ class Index(Protocol):
         `lost`: the marker is another's, or there is an ending of another runner.
         """
 
+    def record_repeat(self, stamp: Stamp, ending: Ending) -> None:
+        """Note what a second run of a job that ended here came to. The first note stays.
+
+        Ignored of what has not ended, or under another epoch. Changes nothing else, and nobody is told.
+        """
+
     def request_cancel(self, job_ids: Sequence[str]) -> None:
         """Let the next `renew` of what runs answer `cancel`."""
 

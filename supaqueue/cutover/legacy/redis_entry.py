@@ -63,6 +63,7 @@ def entry_from_hash(job_id: str, stored: Mapping[str, str]) -> Entry:
         closed_as=values.get("closed_as"),
         ending=_ending_in(stored),
         broken_glass=_broken_in(stored),
+        repeat=Ending(**json.loads(stored["repeat"])) if "repeat" in stored else None,
     )
 
 

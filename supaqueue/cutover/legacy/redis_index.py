@@ -161,6 +161,10 @@ class RedisIndex:
         )
         return answer
 
+    def record_repeat(self, stamp: Stamp, ending: Ending) -> None:
+        """Note what a second run of a job that ended here came to; see `Index.record_repeat`."""
+        self._run_for_one("record_repeat", stamp, ending_json(ending))
+
     def request_cancel(self, job_ids: Sequence[str]) -> None:
         """Let the next `renew` of what runs answer `cancel`."""
         self._run_for_each("request_cancel", job_ids, [()] * len(job_ids))

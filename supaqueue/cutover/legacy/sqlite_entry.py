@@ -88,6 +88,12 @@ def ending_text(ending: Ending) -> str:
     return canonical(ending.row())
 
 
+def with_repeat(stored: str, repeat: Ending) -> str:
+    """Return an ending's text with what a second run came to; as it was if that is there already."""
+    ended = json.loads(stored)
+    return canonical({"repeat": repeat.row()} | ended)
+
+
 def broken_text(broken: BrokenGlass, now: datetime) -> str:
     """Return who let a job run, why, and when, as text."""
     return canonical({"by": broken.by, "reason": broken.reason, "at": microseconds(now)})
@@ -97,6 +103,8 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     """Return the entry that lies in a row of COLUMNS."""
     (job_id, content, owner, epoch, state, accepted_at, due_at, native_id, runner, runs_until) = row[:10]
     (starts, cancel_requested, closed_as, ending, ended_at, broken_glass) = row[10:]
+    ended = None if ending is None else json.loads(ending)
+    repeat = None if ended is None else ended.pop("repeat", None)
     return Entry(
         job_id,
         None if content is None else _job_of(json.loads(content)),
@@ -111,8 +119,9 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
         starts,
         bool(cancel_requested),
         closed_as,
-        None if ending is None else Ending(**json.loads(ending), ended_at=moment(ended_at)),
+        None if ended is None else Ending(**ended, ended_at=moment(ended_at)),
         None if broken_glass is None else _broken_of(json.loads(broken_glass)),
+        None if repeat is None else Ending(**repeat),
     )
 
 

@@ -194,6 +194,11 @@ class SqliteIndex:
         with self._file.transaction("finish") as db:
             return moves.finish(db, stamp, runner, ending, self._clock())
 
+    def record_repeat(self, stamp: Stamp, ending: Ending) -> None:
+        """Note what a second run came to; see `Index`."""
+        with self._file.transaction("record_repeat") as db:
+            moves.record_repeat(db, stamp, ending)
+
     def request_cancel(self, job_ids: Sequence[str]) -> None:
         """Let the next `renew` answer `cancel`."""
         with self._file.transaction("request_cancel") as db:

@@ -24,6 +24,7 @@ from supaqueue.cutover.legacy.sqlite_entry import (
     ending_text,
     entry_of,
     microseconds,
+    with_repeat,
 )
 from supaqueue.cutover.stamp import Stamp
 
@@ -227,6 +228,17 @@ def finish(db: sqlite3.Connection, stamp: Stamp, runner: str, ending: Ending, no
     db.execute("update job set runner = ? where job_id = ?", (runner, stamp.job_id))
     end(db, stamp.job_id, ending, now)
     return "recorded"
+
+
+def record_repeat(db: sqlite3.Connection, stamp: Stamp, repeat: Ending) -> None:
+    """Note what a second run came to beside how the first one ended."""
+    found = db.execute(
+        "select ending from job where job_id = ? and epoch = ? and owner = 'legacy' and ending is not null",
+        (stamp.job_id, stamp.epoch),
+    ).fetchone()
+    if found is not None:
+        text = with_repeat(found[0], repeat)
+        db.execute("update job set ending = ? where job_id = ?", (text, stamp.job_id))
 
 
 def later(now: datetime, seconds: float) -> int:

@@ -12,15 +12,17 @@ from supaqueue.contract import Json, ReadFeatureFlags
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity import sources
-from supaqueue.cutover.parity.classes import DIFFERENT, Class, Finding, Look
+from supaqueue.cutover.parity.classes import Finding, Look
+from supaqueue.cutover.parity.differing import Differing
 from supaqueue.cutover.parity.judging import judge
-from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, new_took, note, settle_windows
+from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, note, settle_windows
 from supaqueue.cutover.parity.looks import Judged, database_time, day, look_again, moment
+from supaqueue.cutover.parity.noise import Noise
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair, paired
 from supaqueue.cutover.parity.preflight import Preflight, preflight
 from supaqueue.cutover.parity.question import Progress, Question
-from supaqueue.cutover.parity.recorded import Repairs, as_recorded, belongs, recorded
+from supaqueue.cutover.parity.recorded import as_recorded, belongs, recorded
 from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.share import shares_of
 from supaqueue.cutover.parity.sorted_runs import SortedRuns
@@ -31,9 +33,6 @@ from supaqueue.transport import Transport
 LOOKED_AT_AGAIN = 10_000
 """Jobs; of more that differ, the rest is judged by the first look."""
 PROGRESS_EVERY = 10_000
-
-Differs = Callable[[Pair, Class], None]
-"""Told of a job that differs, and as what it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,13 @@ def check(
     *,
     progress: Progress = lambda step, jobs: None,
     folder: Path | None = None,
-    differs: Differs = lambda pair, name: None,
+    differing: Differing | None = None,
 ) -> Checked:
     """Compare the two systems.
 
     Args:
         progress: told of every batch.
-        differs: told of every job that differs, and as what it counts.
+        differing: told of every job and as what it counts.
         folder: for sorting, about 1 kB per job and system; the system's folder for such by default.
 
     Raises:
@@ -66,28 +65,43 @@ def check(
         OSError: the disk is full.
     """
     observed_at = database_time(transport)
-    took = new_took()
+    took = Took()
     refused = preflight(transport, max_json_bytes=question.max_json_bytes, task_types=question.task_types)
-    tally = Tally()
+    noise = Noise(question.rules, question.comparators, day(observed_at))
+    tally = Tally(keeps=noise.keeps)
+
+    def look_at(entries: Sequence[Entry]) -> None:
+        refused.look_at(entries)
+        noise.look_at(entries)
+
+    def count(pair: Pair, found: Finding) -> None:
+        counted = as_recorded(pair, found, repairs) if repairs else found
+        name = tally.add(pair, counted)
+        if differing is not None:
+            differing.add(pair, counted, name)
+
     with SortedRuns(folder) as in_legacy, SortedRuns(folder) as in_supabase:
-        list_both(transport, legacy, question, in_legacy, in_supabase, took, progress, refused.look_at)
+        list_both(transport, legacy, question, in_legacy, in_supabase, took, progress, look_at)
         look = look_of(observed_at, took, question)
         counts = (len(in_legacy), len(in_supabase))
         # After the listing: what is repaired is noted before it can be seen.
         repairs = recorded(transport, question.since, question.until)
-        differing: list[Judged] = []
+        again: list[Judged] = []
         for pair, found in judge_all(paired(in_legacy, in_supabase), look, question, progress):
-            if found.is_clean or len(differing) >= LOOKED_AT_AGAIN:
-                count(tally, pair, found, repairs, differs)
+            if found.is_clean or len(again) >= LOOKED_AT_AGAIN:
+                count(pair, found)
             else:
-                differing.append((pair, found))
-    looked = list(look_again(transport, legacy, differing, look, question, progress))
+                again.append((pair, found))
+    looked = list(look_again(transport, legacy, again, look, question, progress))
     if looked:
         repairs = recorded(transport, question.since, question.until)
     for pair, found in looked:
         if belongs(pair, question):
-            count(tally, pair, found, repairs, differs)
-    return conclude(transport, legacy, question, look, took, tally, counts, refused)
+            count(pair, found)
+    checked = conclude(transport, legacy, question, look, took, tally, counts, refused, noise)
+    if differing is not None:
+        differing.settle(noise)
+    return checked
 
 
 def list_both(
@@ -140,17 +154,21 @@ def conclude(
     tally: Tally,
     counts: tuple[int, int],
     refused: Preflight | None = None,
+    noise: Noise | None = None,
 ) -> Checked:
     """Return the report and the verdict on what was counted.
 
     Args:
         counts: how many jobs were found in legacy and in Supabase.
         refused: what has looked at legacy's jobs.
+        noise: what keeps findings of the tally until now.
 
     Raises:
         CallError: Supabase gave no usable answer.
         LegacyUnavailable: the legacy queue's index gave none.
     """
+    if noise is not None:
+        noise.settle(tally)
     refusals = refused.refusals() if refused is not None else []
     verdict = verdict_of(
         tally,
@@ -158,6 +176,7 @@ def conclude(
         declared_bound=question.declared_bound,
         jobs_per_second=max(counts) / _seconds(question, look.observed_at),
         refusals=refusals,
+        notes=noise.notes() if noise is not None else (),
     )
     compared = Compared(
         question.since,
@@ -171,6 +190,7 @@ def conclude(
         took=took,
         would_reject=refused.would_reject if refused is not None else 0,
         refusals=refusals,
+        floors=noise.floors() if noise is not None else {},
     )
     return Checked(report_of(compared, tally, question.rules, verdict, day(look.observed_at)), verdict)
 
@@ -182,13 +202,6 @@ def judge_all(pairs: Iterator[Pair], look: Look, question: Question, progress: P
         yield pair, judge(pair, look, question.rules, today)
         if number % PROGRESS_EVERY == 0:
             progress("compared", number)
-
-
-def count(tally: Tally, pair: Pair, found: Finding, repairs: Repairs, differs: Differs) -> None:
-    """Count a pair, by what it was before it was repaired."""
-    name = tally.add(pair, as_recorded(pair, found, repairs) if repairs else found)
-    if name in DIFFERENT:
-        differs(pair, name)
 
 
 def _take(found: Sequence[Observation], runs: SortedRuns, took: Took, question: Question) -> None:

@@ -51,12 +51,18 @@ def _owner_first(legacy: Observation, supabase: Observation) -> tuple[Observatio
     return (legacy, supabase) if legacy.owner == "legacy" else (supabase, legacy)
 
 
+_ENDED_AS_IT_IS: frozenset[Class] = frozenset({"legacy_redelivered", "uncomparable"})
+"""What no waiting changes, once both know how it ended."""
+
+
 def _is_in_flight(pair: Pair, look: Look, fitting: Sequence[Class]) -> bool:
     """Say whether the systems may still come to agree.
 
     What began in both never will, nor what came around the router.
     """
     if "duplicate_execution" in fitting or "unstamped" in fitting:
+        return False
+    if _ENDED_AS_IT_IS.issuperset(fitting) and all(one is not None and one.outcome for one in pair):
         return False
     known = [one for one in pair if one is not None]
     # How a job ends is known once it could run; whether it is there and alike, from the start.

@@ -10,11 +10,14 @@ from supaqueue.cutover.parity.differences import Difference, are_alike, differen
 from supaqueue.cutover.parity.observation import WITHOUT_CONTENT, Observation, Outcome
 from supaqueue.cutover.parity.pairs import Pair
 
+LEASE_LOST = "LeaseLost"
+"""The type of the error that Supabase gives a run whose worker died."""
+
 
 def uncomparable(pair: Pair, look: Look) -> Found:
-    """A shadow run that was called off says nothing, and a comparator that failed neither."""
+    """A shadow run that was called off, or failed by chance, says nothing; nor a comparator that failed."""
     shadow = pair.supabase and pair.supabase.shadow
-    if shadow is not None and shadow.status == "cancelled":
+    if shadow is not None and (shadow.status == "cancelled" or _failed_by_chance(pair, shadow)):
         return []
     for name, control, candidate in _of_one_status(pair):
         try:
@@ -124,12 +127,24 @@ def _outcomes(pair: Pair) -> Iterator[tuple[str, Outcome | None, Outcome | None]
         return
     yield "", legacy.outcome, supabase.outcome
     shadow = supabase.shadow
-    if legacy.outcome is not None and shadow is not None and shadow.status in ("completed", "failed"):
+    if legacy.outcome is None or shadow is None or shadow.status not in ("completed", "failed"):
+        return
+    if not _failed_by_chance(pair, shadow):
         yield "shadow.", legacy.outcome, shadow
 
 
 def _is_without_content(legacy: Observation, supabase: Observation) -> bool:
     return legacy.state in WITHOUT_CONTENT or supabase.state in WITHOUT_CONTENT
+
+
+def _failed_by_chance(pair: Pair, shadow: Outcome) -> bool:
+    """Say whether a shadow's one attempt may have failed like others of its owner, which had further ones."""
+    if shadow.status != "failed":
+        return False
+    outcome = pair.legacy and pair.legacy.outcome
+    was_retried = outcome is not None and outcome.status == "completed" and (outcome.attempts or 0) > 1
+    has_died = isinstance(shadow.error, dict) and shadow.error.get("type") == LEASE_LOST
+    return was_retried or has_died
 
 
 def _of_one_status(pair: Pair) -> Iterator[tuple[str, Outcome, Outcome]]:

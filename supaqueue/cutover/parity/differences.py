@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import SkipValidation
@@ -16,7 +17,7 @@ from pydantic import SkipValidation
 from supaqueue.contract import Json
 from supaqueue.cutover.parity.field_rules import NO_RULES, FieldRules, Step, written
 
-Kind = Literal["type", "value", "missing", "extra", "order", "length", "refused"]
+Kind = Literal["type", "value", "missing", "extra", "order", "length", "refused", "noise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Difference:
         path: as `$.rows[3].price`.
         kind: `type`: text against number, say. `missing`: the candidate lacks it, `extra`: the control does.
             `order`: the same items in another order. `length`: of a list; the two values are the lengths.
-            `refused`: Supabase takes no such value; the control says why.
+            `refused`: Supabase takes no such value; the control says why. `noise`: in a report alone.
         control: what the legacy queue has; None if it has nothing there.
         candidate: what Supabase has; None likewise.
     """
@@ -50,7 +51,7 @@ def differences(control: Json, candidate: Json, rules: FieldRules = NO_RULES) ->
 def are_alike(control: Json, candidate: Json) -> bool:
     """Say whether two values are the same without any rule; much faster than `differences`."""
     if control != candidate:
-        return False
+        return _key(control) == _key(candidate)
     # Equal, but for a true that Python takes for 1. Loops, since this is asked of every pair.
     if isinstance(control, dict) and isinstance(candidate, dict):
         for name, value in control.items():
@@ -62,7 +63,7 @@ def are_alike(control: Json, candidate: Json) -> bool:
             if one is not other and not are_alike(one, other):
                 return False
         return True
-    return isinstance(control, bool) == isinstance(candidate, bool)
+    return type(control) is type(candidate) or _key(control) == _key(candidate)
 
 
 def _walk(control: Json, candidate: Json, path: tuple[Step, ...], rules: FieldRules) -> Iterator[Difference]:
@@ -75,7 +76,7 @@ def _walk(control: Json, candidate: Json, path: tuple[Step, ...], rules: FieldRu
         yield from _walk_objects(control, candidate, path, rules)
     elif isinstance(control, list) and isinstance(candidate, list):
         yield from _walk_lists(control, candidate, path, rules)
-    elif control != candidate and not rules.tolerates(control, candidate, path):
+    elif _key(control) != _key(candidate) and not rules.tolerates(control, candidate, path):
         yield Difference(written(path), "value", control, candidate)
 
 
@@ -149,7 +150,17 @@ def _key(value: Json) -> object:
         return ("object", frozenset((name, _key(one)) for name, one in value.items()))
     if isinstance(value, list):
         return ("array", tuple(_key(one) for one in value))
-    return (_type_of(value), value)
+    return (_type_of(value), _decimal(value))
+
+
+def _decimal(value: Json) -> Json:
+    """Return the whole number that a float is as it is written: 1e+300 is 1 and 300 zeros, as in Postgres.
+
+    From 2**53 on the float itself is another number, a little beside it.
+    """
+    if isinstance(value, float) and value.is_integer():
+        return int(Decimal(repr(value)))
+    return value
 
 
 def _type_of(value: Json) -> str:

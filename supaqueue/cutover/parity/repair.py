@@ -21,7 +21,7 @@ from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.outcomes import outcome_of, size_of
 from supaqueue.cutover.parity.check import LOOKED_AT_AGAIN, judge_all, list_both, look_of
 from supaqueue.cutover.parity.classes import Finding
-from supaqueue.cutover.parity.latency import new_took
+from supaqueue.cutover.parity.latency import Took
 from supaqueue.cutover.parity.looks import Judged, database_time, look_again, moment
 from supaqueue.cutover.parity.pairs import Pair, paired
 from supaqueue.cutover.parity.question import Progress, Question
@@ -120,7 +120,7 @@ def missing(
         OSError: the disk is full.
     """
     observed_at = database_time(transport)
-    took = new_took()
+    took = Took()
     with SortedRuns(folder) as in_legacy, SortedRuns(folder) as in_supabase:
         list_both(transport, legacy, question, in_legacy, in_supabase, took, progress)
         look = look_of(observed_at, took, question)

@@ -12,6 +12,7 @@ from supaqueue.contract import Json
 from supaqueue.cutover.parity.bounds import upper_bound
 from supaqueue.cutover.parity.classes import CLASSES
 from supaqueue.cutover.parity.latency import Took, latencies
+from supaqueue.cutover.parity.noise import NoiseFloor
 from supaqueue.cutover.parity.refusal import TELLS, Refusal
 from supaqueue.cutover.parity.rules import Rule
 from supaqueue.cutover.parity.share import Share
@@ -36,9 +37,10 @@ class Compared:
     settle_seconds: Mapping[str, float]
     default_settle_seconds: float | None = None
     shares: Sequence[Share] = ()
-    took: Took = field(default_factory=dict)
+    took: Took = field(default_factory=Took)
     would_reject: int = 0
     refusals: Sequence[Refusal] = ()
+    floors: Mapping[str, NoiseFloor] = field(default_factory=dict)
 
 
 def report_of(
@@ -90,10 +92,15 @@ def _of_type(task_type: str | None, tally: TypeTally, compared: Compared) -> Jso
         "upper_bound": upper_bound(tally.different, tally.compared),
         "settle_seconds": compared.settle_seconds.get(task_type or "", compared.default_settle_seconds),
         "latency_seconds": latencies(compared.took, task_type),
+        "noise": _noise(compared.floors.get(task_type or "")),
         "classes": [
             _of_class(name, tally.classes[name], tally.compared) for name in CLASSES if name in tally.classes
         ],
     }
+
+
+def _noise(floor: NoiseFloor | None) -> Json:
+    return None if floor is None else {**asdict(floor), "paths": [asdict(one) for one in floor.paths]}
 
 
 def _of_class(name: str, tally: ClassTally, compared: int) -> Json:

@@ -15,8 +15,9 @@ from supaqueue.contract import FeatureFlags, NewJob, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.check import Checked, conclude, look_of
 from supaqueue.cutover.parity.judging import judge
-from supaqueue.cutover.parity.latency import new_took, note
+from supaqueue.cutover.parity.latency import Took, note
 from supaqueue.cutover.parity.looks import database_time, day, observed
+from supaqueue.cutover.parity.noise import Noise
 from supaqueue.cutover.parity.observation import OVER
 from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.preflight import preflight
@@ -104,19 +105,23 @@ def send_and_compare(
             break
         time.sleep(LOOK_SECONDS)
     _refuse_lost(job_ids, found)
-    refused = preflight(transport, max_json_bytes=question.max_json_bytes)
-    refused.look_at(entry for entry in legacy.get(job_ids) if entry is not None)
     pairs = list(found.values())
-    took, tally = new_took(), Tally()
+    took = Took()
     for one in itertools.chain.from_iterable(pairs):
         if one is not None:
             note(took, one)
     look = look_of(database_time(transport), took, replace(question, settle_seconds=ALREADY_WAITED))
+    refused = preflight(transport, max_json_bytes=question.max_json_bytes)
+    noise = Noise(question.rules, question.comparators, day(look.observed_at))
+    entries = [entry for entry in legacy.get(job_ids) if entry is not None]
+    refused.look_at(entries)
+    noise.look_at(entries)
+    tally = Tally(keeps=noise.keeps)
     for pair in pairs:
         tally.add(pair, judge(pair, look, question.rules, day(look.observed_at)))
     in_legacy = sum(pair.legacy is not None for pair in pairs)
     in_supabase = sum(pair.supabase is not None for pair in pairs)
-    return conclude(transport, legacy, question, look, took, tally, (in_legacy, in_supabase), refused)
+    return conclude(transport, legacy, question, look, took, tally, (in_legacy, in_supabase), refused, noise)
 
 
 def _refuse_lost(job_ids: Sequence[str], found: Mapping[str, Pair]) -> None:

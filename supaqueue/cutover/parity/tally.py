@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from supaqueue.contract import Json
@@ -58,6 +59,18 @@ class ClassTally:
         if len(self.samples) < SAMPLES and fit.name not in ("match", "pending"):
             self.samples.append(sample_of(pair, finding, fit))
 
+    def take(self, other: ClassTally, *, with_details: bool) -> None:
+        """Add what was counted elsewhere; the first samples stay the first by job_id."""
+        self.count += other.count
+        self.repaired += other.repaired
+        seen = [at for at in (self.first_seen, other.first_seen) if at is not None]
+        self.first_seen = min(seen, default=None)
+        seen = [at for at in (self.last_seen, other.last_seen) if at is not None]
+        self.last_seen = max(seen, default=None)
+        if with_details:
+            self.paths.update(other.paths)
+            self.samples = sorted([*self.samples, *other.samples], key=_job_id)[:SAMPLES]
+
 
 @dataclass(slots=True)
 class TypeTally:
@@ -74,6 +87,12 @@ class TypeTally:
             self.classes[fit.name] = ClassTally()
         self.classes[fit.name].add(pair, finding, fit)
         return fit.name
+
+    def take(self, name: Class, counted: ClassTally) -> None:
+        """Add jobs that were counted elsewhere, as this class."""
+        if name not in self.classes:
+            self.classes[name] = ClassTally()
+        self.classes[name].take(counted, with_details=name not in CLEAN)
 
     def count(self, *names: Class) -> int:
         """How many are of these classes."""
@@ -99,6 +118,10 @@ class TypeTally:
         return self.compared - self.count("expected", "legacy_redelivered", "match")
 
 
+Keeps = Callable[[str | None, Pair, Finding], bool]
+"""Is given a type, a pair and what was found; says that it counts that pair itself for now."""
+
+
 @dataclass(slots=True)
 class Tally:
     """All findings, by task type; None: nothing but the id is known."""
@@ -108,18 +131,20 @@ class Tally:
     """How many jobs are expected by each rule."""
     owners: dict[str | None, Counter[Owner]] = field(default_factory=lambda: defaultdict(Counter))
     """To which system jobs were given when they came, by task type."""
+    keeps: Keeps = lambda task_type, pair, finding: False
 
-    def add(self, pair: Pair, finding: Finding) -> Class:
-        """Count a pair, and say as what."""
+    def add(self, pair: Pair, finding: Finding) -> Class | None:
+        """Count a pair, and say as what; None while that is not known: `keeps` has it."""
         legacy, supabase = pair
         task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
         if task_type not in self.types:
             self.types[task_type] = TypeTally()
-        name = self.types[task_type].add(pair, finding)
+        is_kept = self.keeps(task_type, pair, finding)
+        name = None if is_kept else self.types[task_type].add(pair, finding)
         # What came around the router was given to nobody.
         if legacy is None or legacy.state != "unstamped":
             self.owners[task_type][placed_with(pair)] += 1
-        if finding.name == "expected":
+        if finding.name == "expected" and not is_kept:
             self.rules.update(finding.rules)
         return name
 
@@ -133,6 +158,10 @@ class Tally:
                 counted.count += one.count
                 counted.repaired += one.repaired
         return whole
+
+
+def _job_id(sample: Mapping[str, Json]) -> str:
+    return str(sample["job_id"])
 
 
 def sample_of(pair: Pair, finding: Finding, fit: Fit) -> dict[str, Json]:

@@ -52,6 +52,7 @@ def verdict_of(
     declared_bound: float,
     jobs_per_second: float,
     refusals: Sequence[Refusal] = (),
+    notes: Sequence[str] = (),
 ) -> Verdict:
     """Conclude from what was counted.
 
@@ -59,6 +60,7 @@ def verdict_of(
         declared_bound: the rate of differences that is to be ruled out, such as 0.01.
         jobs_per_second: at which jobs come at present; 0 if none do.
         refusals: what Supabase would not take as legacy does.
+        notes: what is to be told with the reasons, if there are any.
     """
     whole = tally.whole
     compared, different = whole.compared, whole.different
@@ -76,7 +78,7 @@ def verdict_of(
         further = max(0, jobs_needed(declared_bound, different) - compared)
     return Verdict(
         "differences" if wrong else "inconclusive" if unsure else "pass",
-        (*wrong, *unsure),
+        (*wrong, *unsure, *(notes if wrong or unsure else ())),
         compared,
         different,
         upper,

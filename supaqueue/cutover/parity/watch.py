@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from supaqueue.backoff import LONGEST_SECONDS, Backoff
-from supaqueue.cutover.parity.check import Checked, Differs
-from supaqueue.cutover.parity.classes import Class
-from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.parity.check import Checked
+from supaqueue.cutover.parity.differing import Differing, Found, Known
 from supaqueue.errors import QueueUnavailable, SupaqueueError
 from supaqueue.telemetry import Telemetry, events
 
 LONGEST_BACKOFF = 4.0
 """How many times as long as usual it waits at most after failures, so that an end of them is seen soon."""
-
-Found = tuple[str | None, Class]
-"""A task type, None if only an id is known, and a class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class Watched:
 
 
 def watch(
-    compare: Callable[[Differs], Checked],
+    compare: Callable[[Differing], Checked],
     wait: Callable[[float], bool],
     *,
     every_seconds: float = 300.0,
@@ -52,7 +47,7 @@ def watch(
     again after a pause that doubles, up to four times as long; what was known before it counts as known.
 
     Args:
-        compare: compares, as `check` does, and tells of every job that differs; to be called with a new
+        compare: compares, as `check` does, and gives it what it is called with; to be called with a new
             `Question` each time, since time goes on.
         wait: waits so many seconds; True if the watch is to end.
         times: how often; for good by default.
@@ -63,11 +58,11 @@ def watch(
             failures are waited out, whatever they are.
     """
     backoff = Backoff(every_seconds, 2.0, min(LONGEST_BACKOFF * every_seconds, LONGEST_SECONDS), jitter=False)
-    known: frozenset[tuple[str, Class]] = frozenset()
+    known: Known = frozenset()
     failures = made = 0
     has_answered = False
     while True:
-        differing = _Differing(known)
+        differing = Differing(known)
         try:
             checked = compare(differing)
         except (SupaqueueError, OSError) as error:
@@ -79,30 +74,11 @@ def watch(
             failures, has_answered = 0, True
             known = differing.all()
             if telemetry is not None:
-                _emit(telemetry, differing.new)
-            yield Watched(datetime.now(UTC), checked, dict(differing.new))
+                _emit(telemetry, +differing.new)
+            yield Watched(datetime.now(UTC), checked, +differing.new)
         made += 1
         if made == times or wait(backoff.longest(max(failures, 1))):
             return
-
-
-class _Differing:
-    """Takes every job that differs, and counts those that are not known."""
-
-    def __init__(self, known: frozenset[tuple[str, Class]]) -> None:
-        self._known = known
-        self._found: set[tuple[str, Class]] = set()
-        self.new: Counter[Found] = Counter()
-
-    def __call__(self, pair: Pair, name: Class) -> None:
-        found = (pair.job_id, name)
-        self._found.add(found)
-        if found not in self._known:
-            known = pair.legacy if pair.legacy and pair.legacy.task_type else pair.supabase
-            self.new[known and known.task_type, name] += 1
-
-    def all(self) -> frozenset[tuple[str, Class]]:
-        return frozenset(self._found)
 
 
 def _emit(telemetry: Telemetry, new: Mapping[Found, int]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,6 +52,15 @@ def test_what_agrees_is_a_match(world: World) -> None:
     assert found.report["classes"] == {"match": 20}
     assert found.verdict.answer == "pass"
     assert (found.report["listed"], found.report["jobs"]) == ({"legacy": 20, "supabase": 20}, 20)
+
+
+def test_a_number_that_postgres_writes_otherwise_is_the_same(world: World) -> None:
+    world.accept(
+        *(world.new_job("legacy", payload={"n": n}) for n in (1e300, 1e23, 2.0**60, 1e-7, 0.1, -0.0))
+    )
+    found = checked(world)
+    assert "payload_diff" not in found.report["classes"]
+    assert found.report["classes"] == {"stuck": 6}
 
 
 def test_each_side_is_listed_by_itself(world: World) -> None:
@@ -116,7 +127,8 @@ def test_only_the_types_asked_for_are_compared(world: World) -> None:
 
 def test_the_same_systems_give_the_same_report(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     some_jobs(world)
-    monkeypatch.setattr("supaqueue.cutover.parity.check.database_time", lambda transport: 10**16)
+    # By its globals: under the module's name the package has the function.
+    monkeypatch.setitem(check.__globals__, "database_time", lambda transport: 10**16)
     until = datetime.now(UTC) + timedelta(hours=1)
     question = Question(SINCE, until, looks=())
     one, other = (check(world.transport, world.legacy, question).report for _ in range(2))
@@ -125,7 +137,9 @@ def test_the_same_systems_give_the_same_report(world: World, monkeypatch: pytest
 
 @pytest.fixture
 def parity(rollout: Terminal) -> Any:
-    """Types `supaqueue parity check`, in the environment of `rollout`."""
+    """Types `supaqueue parity check`, in the environment of `rollout`; further looks come at once."""
+    at_once = SimpleNamespace(sleep=lambda seconds: None)
+    rollout.monkeypatch.setattr("supaqueue.cutover.parity.looks.time", at_once)
 
     def type_(*arguments: str) -> Said:
         rollout.capture.readouterr()
@@ -182,6 +196,21 @@ def test_a_team_compares_by_a_function_of_its_own(world: World, parity: Any, tmp
     assert json.loads(parity(*arguments, "--json").out)["classes"] == {"match": 19, "result_diff": 1}
     report = json.loads(parity(*arguments, "--compare", "count=sums:near", "--json").out)
     assert report["classes"] == {"match": 20}
+
+
+def test_jobs_of_before_dual_write_are_explained(world: World, parity: Any) -> None:
+    world.change(stage="off", is_enabled=False, rollout_percent=0, holdback_percent=0)
+    world.legacy.enqueue([world.new_job("legacy")])
+    began = datetime.now(UTC)
+    world.change(stage="mirror")
+    arguments = ("check", "--settle", "0.000001s")
+    said = parity(*arguments, "--since", "1h")
+    assert said.code == 1
+    assert "missing_in_supabase" in said.out
+    named = re.search(r"ask with --since (\S+)$", said.err, re.MULTILINE)
+    assert named is not None
+    assert began < datetime.fromisoformat(named[1]) < began + timedelta(seconds=60)
+    assert parity(*arguments, "--since", "0s", "--until", "2100-01-01T00:00Z").err == ""
 
 
 @pytest.mark.parametrize(

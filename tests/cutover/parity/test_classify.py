@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,7 @@ def test_what_is_right_is_a_match(pair: Pair) -> None:
         (Pair(OWNED, OWNED._replace(owner="supabase", starts=0)), "duplicate_execution", "status"),
         (legacys(starts=2), "legacy_redelivered", None),
         (told(shadow=Outcome("cancelled")), "uncomparable", None),
+        (told(shadow=FAILED._replace(error={"type": "LeaseLost", "message": "x"})), "uncomparable", None),
         (legacys(starts=0), "never_executed", "starts"),
         (supabases(state="copy", outcome=None), "never_executed", None),
         (Pair(OWNED, None), "missing_in_supabase", None),
@@ -167,6 +169,20 @@ def test_a_delay_is_the_same_by_two_clocks_that_differ() -> None:
     assert pair.legacy
     ahead = pair.legacy._replace(accepted_at=LONG_AGO + 30 * SECOND, due_at=LONG_AGO + 90 * SECOND)
     assert names(Pair(ahead, pair.supabase)) == ["stuck"]
+
+
+def test_a_shadow_that_failed_says_nothing_of_a_job_that_took_several_attempts() -> None:
+    twice = DONE._replace(attempts=2)
+    retried = Pair(OWNED._replace(starts=2, outcome=twice), COPY._replace(shadow=FAILED, outcome=twice))
+    assert names(retried) == ["uncomparable"]
+    assert names(told(shadow=FAILED)) == ["status_diff"]
+
+
+def test_what_both_have_the_end_of_is_not_waited_for() -> None:
+    young = replace(LOOK, settle_seconds={"count": 1e9})
+    assert names(legacys(starts=2), young) == ["legacy_redelivered"]
+    assert names(told(shadow=Outcome("cancelled")), young) == ["uncomparable"]
+    assert names(told(payload=0), young) == ["pending"]
 
 
 def test_what_may_still_come_is_pending() -> None:

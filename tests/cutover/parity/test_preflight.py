@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import sqlite3
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from supaqueue.cli.parity.table import print_report
 from supaqueue.contract import NewJob, SetTaskTypes, TaskTypeOptions, WorkerSeen
 from supaqueue.cutover.handler_run import completed
 from supaqueue.cutover.legacy.entry import Ending, Entry
@@ -190,6 +191,18 @@ def test_a_refusal_makes_it_no_pass_and_names_limit_and_next_step() -> None:
         " workers",
     )
     assert verdict_of(clean, (), declared_bound=0.01, jobs_per_second=0.0).answer == "pass"
+
+
+def test_the_terminal_names_limit_and_worst(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = found(entry("x" * 2000), with_payload("\0"), max_json_bytes=1000).refusals()
+    clean = counted(told())
+    verdict = verdict_of(clean, (), declared_bound=0.01, jobs_per_second=0.0, refusals=refused)
+    compared = replace(WHEN, refusals=refused, would_reject=2)
+    print_report(report_of(compared, clean, (), verdict, TODAY), verdict, "")
+    out = capsys.readouterr().out
+    assert "payload_size of bill: 1 of 2 jobs, limit 1,000, worst 2,002" in out
+    assert "payload_content of bill: 1 of 2 jobs, payload: contains the character U+0000" in out
+    assert "Supabase would reject 1 of 2 jobs of 'bill'" in out
 
 
 def test_every_reason_has_its_sentence() -> None:

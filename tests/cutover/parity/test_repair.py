@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -430,7 +431,7 @@ def test_more_than_are_looked_at_again_are_for_another_time(
     begin(world)
     for _ in range(3):
         ended_mirror_dropped(world)
-    monkeypatch.setattr("supaqueue.cutover.parity.repair.LOOKED_AT_AGAIN", 2)
+    monkeypatch.setattr(sys.modules["supaqueue.cutover.parity.repair"], "LOOKED_AT_AGAIN", 2)
     first = say(parity, "--yes")
     assert (first.code, "1 more are missing" in first.out) == (1, True)
     assert say(parity, "--yes").code == 0

@@ -15,7 +15,9 @@ import pytest
 
 from supaqueue.cli.parity.until_told import Told, UntilTold
 from supaqueue.cutover.errors import LegacyUnavailable
-from supaqueue.cutover.parity.check import Checked, Differs, check
+from supaqueue.cutover.parity.check import Checked, check
+from supaqueue.cutover.parity.classes import MATCH
+from supaqueue.cutover.parity.differing import Differing
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.question import Question
@@ -49,8 +51,8 @@ def watched(
         next(left)()
         return False
 
-    def compare(differs: Differs) -> Checked:
-        return check(world.transport, world.legacy, question(), differs=differs)
+    def compare(differing: Differing) -> Checked:
+        return check(world.transport, world.legacy, question(), differing=differing)
 
     return list(watch(compare, wait, times=len(changes) + 1, telemetry=telemetry))
 
@@ -120,12 +122,12 @@ class Script:
         self.answers = list(answers)
         self.waited: list[float] = []
 
-    def compare(self, differs: Differs) -> Checked:
+    def compare(self, differing: Differing) -> Checked:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         for name in answer:
-            differs(pair(), name)  # type: ignore[arg-type]
+            differing.add(pair(), MATCH, name)  # type: ignore[arg-type]
         return None  # type: ignore[return-value]
 
     def wait(self, seconds: float) -> bool:

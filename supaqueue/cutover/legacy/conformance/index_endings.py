@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from supaqueue.cutover.legacy.conformance.subjects import (
     DONE,
     FAR_FUTURE,
@@ -88,6 +90,34 @@ class IndexEndings(IndexSubject):
         ending = entry_of(index, stamp.job_id).ending
         assert ending is not None
         assert (ending.seconds, ending.left_out) == (told.seconds, told.left_out)
+
+    def test_what_a_second_run_came_to_is_noted_once_beside_the_end(self, index: Index) -> None:
+        stamp, waiting = accepted(index), accepted(index)
+        index.start(stamp, "a", LONG)
+        again = Ending("completed", result={"rows": [1, 2.75, None, "ä"]}, attempts=1, seconds=0.5)
+        index.record_repeat(stamp, again)
+        assert entry_of(index, stamp.job_id).repeat is None, "it has not ended"
+        index.finish(stamp, "a", DONE)
+        before = entry_of(index, stamp.job_id)
+        for repeat in (again, DONE):
+            index.record_repeat(stamp, repeat)
+        index.record_repeat(Stamp(waiting.job_id), again)
+        index.record_repeat(Stamp(new_job_id()), again)
+        assert entry_of(index, stamp.job_id) == replace(before, repeat=again)
+        assert entry_of(index, waiting.job_id).repeat is None
+        assert [entry.job_id for entry in index.unsent_endings(9)] == [stamp.job_id]
+        assert index.finish(stamp, "a", DONE) == "recorded"
+        assert index.start(stamp, "a", LONG) == "ended"
+
+    def test_a_repeat_under_another_epoch_is_ignored(self, index: Index) -> None:
+        job = a_job()
+        index.release([Stamp(job.job_id, 2)], [job])
+        index.start(Stamp(job.job_id, 2), "a", LONG)
+        index.finish(Stamp(job.job_id, 2), "a", DONE)
+        index.record_repeat(Stamp(job.job_id, 1), DONE)
+        assert entry_of(index, job.job_id).repeat is None
+        index.record_repeat(Stamp(job.job_id, 2), DONE)
+        assert entry_of(index, job.job_id).repeat == DONE
 
     def test_an_ending_under_another_epoch_is_lost(self, index: Index) -> None:
         job = a_job()
