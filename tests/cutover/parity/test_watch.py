@@ -16,8 +16,10 @@ import pytest
 from supaqueue.cli.parity.until_told import Told, UntilTold
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.parity.check import Checked, check
-from supaqueue.cutover.parity.classes import MATCH
+from supaqueue.cutover.parity.classes import MATCH, Finding, Fit
+from supaqueue.cutover.parity.differences import Difference
 from supaqueue.cutover.parity.differing import Differing
+from supaqueue.cutover.parity.noise import NoiseFloor, NoisyPath
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.question import Question
@@ -252,3 +254,27 @@ def test_the_command_ends_at_a_signal_with_the_last_verdict(world: World, rollou
         process.terminate()
         assert process.wait(30) == 2
     assert (first["verdict"], first["different"]) == ("inconclusive", 0)
+
+
+def test_what_is_noise_in_the_end_is_not_new() -> None:
+    """Counted apart at first: a difference at a path of which legacy differs from itself is none."""
+    one = pair()
+    fit = Fit("result_diff", (Difference("shadow.result.at", "value", 1, 2),))
+    for excused, names in ((frozenset({"shadow.result.at"}), []), (frozenset(), ["result_diff"])):
+        differing = Differing()
+        differing.add(one, Finding((fit,)), None)
+        assert differing.all() == frozenset()
+        differing.settle(Floors(excused))  # type: ignore[arg-type]
+        assert [name for _, name in +differing.new] == names
+        assert [name for _, name in differing.all()] == names
+
+
+class Floors:
+    """A noise floor that was found to excuse some paths."""
+
+    def __init__(self, excused: frozenset[str]) -> None:
+        self._excused = excused
+
+    def floors(self) -> dict[str, NoiseFloor]:
+        paths = tuple(NoisyPath(path, 5, 0.25, 0.25, 0.5, True) for path in self._excused)
+        return {"t": NoiseFloor(20, 20, 1, 0, paths)}
