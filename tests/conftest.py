@@ -19,7 +19,7 @@ from supaqueue.settings import Settings
 from supaqueue.transport import RestTransport
 from tests.databases import Databases
 
-pytest_plugins = ("tests.valkey",)
+pytest_plugins = ("tests.chromium", "tests.valkey")
 
 MAJORS = (15, 18)
 

@@ -30,7 +30,7 @@ COMMANDS = (
 """Each is a module of this package with a typer `app`; one that is not there is no command."""
 
 EXTRAS = {
-    "cutover": ("scipy",),
+    "cutover": ("jinja2", "scipy"),
     "demo": ("soundfile", "jwt", "psycopg"),
     "devstack": ("jwt", "psycopg"),
 }

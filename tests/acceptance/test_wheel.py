@@ -96,3 +96,16 @@ def test_wheel_carries_what_users_need(installed: Path) -> None:
     typed, functions = listed.stdout.split()
     assert typed == "True"
     assert int(functions) == len(list((REPOSITORY / "sql/functions").iterdir()))
+
+
+def test_wheel_carries_the_page_of_the_parity_report(installed: Path) -> None:
+    listed = run(
+        installed / "python",
+        "-c",
+        "from importlib.resources import files; root = files('supaqueue').joinpath('cutover/parity/page');"
+        "print(*sorted(str(path.relative_to(root)) for path in root.rglob('*') if path.suffix != '.pyc'))",
+    )
+    folder = REPOSITORY / "supaqueue/cutover/parity/page"
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix != ".pyc"}
+    assert set(listed.stdout.split()) - {"__pycache__"} == there - {"__pycache__"}
+    assert "vendor/uplot/LICENSE" in there

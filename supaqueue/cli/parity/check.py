@@ -15,9 +15,11 @@ from supaqueue.cli.parity.options import (
     AsJson,
     Bound,
     Compare,
+    Html,
     Messages,
     Rules,
     comparators,
+    page_file,
     rate,
     seconds_given,
     tell,
@@ -55,6 +57,7 @@ def check(
     compare: Compare = None,
     legacy: Legacy = None,
     as_json: AsJson = False,
+    html: Html = None,
 ) -> None:
     """Compare all jobs of a time, as both systems have them. Changes nothing.
 
@@ -72,12 +75,13 @@ def check(
         compare=compare,
     )
     collect_rarely()
-    with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
-        checked = compare_all(transport, queue, question, progress=shown)
-        began = dual_write_began(transport, question.since) if _misses_mirrors(checked) else None
-    if began is not None:
-        warn_of_before(began)
-    raise tell(checked, as_json=as_json)
+    with page_file(html) as page:
+        with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
+            checked = compare_all(transport, queue, question, progress=shown)
+            began = dual_write_began(transport, question.since) if _misses_mirrors(checked) else None
+        if began is not None:
+            warn_of_before(began)
+        raise tell(checked, as_json=as_json, page=page)
 
 
 def collect_rarely() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +13,11 @@ import typer
 
 from supaqueue.cli.durations import seconds_of
 from supaqueue.cli.parity.exit_codes import CODES
+from supaqueue.cli.parity.page_file import PageFile
 from supaqueue.cli.parity.table import print_report
 from supaqueue.cutover.parity.check import Checked
 from supaqueue.cutover.parity.classes import Comparator
+from supaqueue.cutover.parity.page import page_of
 from supaqueue.cutover.parity.report import evidence, written
 from supaqueue.errors import InvalidInput
 from supaqueue.worker.attribute import import_attribute
@@ -31,15 +34,34 @@ Compare = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Also write the report as a page to look at.")
+]
 
 
-def tell(checked: Checked, *, as_json: bool) -> typer.Exit:
-    """Print what was found; returns what ends the command with its exit code."""
+def page_file(html: Path | None) -> AbstractContextManager[PageFile | None]:
+    """Return what takes the page; made before anything is compared, so that it is known to take it.
+
+    Raises:
+        InvalidInput: no file can be made there.
+    """
+    return PageFile(html) if html is not None else nullcontext()
+
+
+def tell(checked: Checked, *, as_json: bool, page: PageFile | None = None) -> typer.Exit:
+    """Print what was found, and write its page; returns what ends the command with its exit code.
+
+    Raises:
+        OSError: the page could not be written; the report was printed.
+    """
     if as_json:
         sys.stdout.buffer.write(written(checked.report))
         sys.stdout.buffer.flush()
     else:
         print_report(checked.report, checked.verdict, evidence(checked.report))
+    if page is not None:
+        page.write(page_of(checked.report))
+        typer.echo(f"page: {page.path}", err=True)
     return typer.Exit(CODES[checked.verdict.answer])
 
 

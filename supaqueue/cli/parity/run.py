@@ -12,9 +12,11 @@ from supaqueue.cli.parity.options import (
     AsJson,
     Bound,
     Compare,
+    Html,
     Messages,
     Rules,
     comparators,
+    page_file,
     rate,
     seconds_given,
     tell,
@@ -47,6 +49,7 @@ def run(
     compare: Compare = None,
     legacy: Legacy = None,
     as_json: AsJson = False,
+    html: Html = None,
 ) -> None:
     """Send jobs through both systems by the router, wait until both have said all, and compare.
 
@@ -65,10 +68,11 @@ def run(
         max_json_bytes=Settings.load().max_json_bytes,
     )
     given = read_inputs(inputs)
-    with legacy_queue(legacy) as queue, supabase() as transport, Shown(jobs) as shown:
-        made = jobs_of(given, jobs, transport)
-        with DualWriteQueue(queue, Settings.load()) as router:
-            checked = send_and_compare(
-                router, transport, queue, made, question, timeout=seconds, progress=shown
-            )
-    raise tell(checked, as_json=as_json)
+    with page_file(html) as page:
+        with legacy_queue(legacy) as queue, supabase() as transport, Shown(jobs) as shown:
+            made = jobs_of(given, jobs, transport)
+            with DualWriteQueue(queue, Settings.load()) as router:
+                checked = send_and_compare(
+                    router, transport, queue, made, question, timeout=seconds, progress=shown
+                )
+        raise tell(checked, as_json=as_json, page=page)

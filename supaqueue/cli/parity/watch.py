@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from supaqueue.cli.parity.check import Settle, Types, collect_rarely, question_of
 from supaqueue.cli.parity.exit_codes import CODES, COULD_NOT_RUN
-from supaqueue.cli.parity.options import Bound, Compare, Messages, Rules, seconds_given
+from supaqueue.cli.parity.options import Bound, Compare, Html, Messages, Rules, page_file, seconds_given
 from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.parity.until_told import Told, UntilTold
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, print_json, supabase
 from supaqueue.cutover.parity.check import Checked
 from supaqueue.cutover.parity.check import check as compare_all
 from supaqueue.cutover.parity.differing import Differing, Found
+from supaqueue.cutover.parity.page import page_of
 from supaqueue.cutover.parity.question import Question
 from supaqueue.cutover.parity.report import evidence
 from supaqueue.cutover.parity.watch import Watched
@@ -48,6 +50,7 @@ def watch(
     compare: Compare = None,
     legacy: Legacy = None,
     as_json: AsJson = False,
+    html: Html = None,
     log_format: LogFormat = "text",
     log_level: LogLevel = "info",
 ) -> None:
@@ -69,6 +72,8 @@ def watch(
         compare=compare,
     )
     ask()  # says at once what is wrong with the options
+    with page_file(html):
+        pass  # and whether a page can be written
     telemetry = Telemetry(configured_hooks(os.environ))
     code = COULD_NOT_RUN
     collect_rarely()
@@ -79,6 +84,7 @@ def watch(
                 compared, until.wait, every_seconds=seconds, times=times, telemetry=telemetry
             ):
                 _say(one, as_json)
+                _keep_page(one, html)
                 code = CODES[one.checked.verdict.answer] if one.checked else code
     except Told:
         pass
@@ -105,6 +111,13 @@ def _positive(text: str, option: str) -> float:
     if not 0 < seconds <= 30 * 86_400:
         raise InvalidInput("must be longer than nothing, and 30 days at most", field=option)
     return seconds
+
+
+def _keep_page(one: Watched, html: Path | None) -> None:
+    if one.checked is not None:
+        with page_file(html) as page:
+            if page is not None:
+                page.write(page_of(one.checked.report))
 
 
 def _say(one: Watched, as_json: bool) -> None:

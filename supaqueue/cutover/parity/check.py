@@ -27,6 +27,7 @@ from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.share import shares_of
 from supaqueue.cutover.parity.sorted_runs import SortedRuns
 from supaqueue.cutover.parity.tally import Tally
+from supaqueue.cutover.parity.timeline import timeline_of
 from supaqueue.cutover.parity.verdict import Verdict, verdict_of
 from supaqueue.transport import Transport
 
@@ -67,8 +68,9 @@ def check(
     observed_at = database_time(transport)
     took = Took()
     refused = preflight(transport, max_json_bytes=question.max_json_bytes, task_types=question.task_types)
-    noise = Noise(question.rules, question.comparators, day(observed_at))
-    tally = Tally(keeps=noise.keeps)
+    width = timeline_of(question.since, question.until).width
+    noise = Noise(question.rules, question.comparators, day(observed_at), width)
+    tally = Tally(width=width, keeps=noise.keeps)
 
     def look_at(entries: Sequence[Entry]) -> None:
         refused.look_at(entries)

@@ -23,6 +23,7 @@ from supaqueue.cutover.parity.observation import Observation, Outcome
 from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.rules import Rule
 from supaqueue.cutover.parity.tally import ClassTally, Tally, TypeTally
+from supaqueue.cutover.parity.timeline import MINUTE
 
 LEAST_REPEATS = 20
 """With fewer, nothing is excused."""
@@ -113,9 +114,17 @@ class Noise:
 
     Args:
         rules, comparators: by which results are compared; rules that have expired by `today` do not count.
+        width: of the buckets in which the tally counts times.
     """
 
-    def __init__(self, rules: Sequence[Rule], comparators: Mapping[str, Comparator], today: date) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        comparators: Mapping[str, Comparator],
+        today: date,
+        width: int = MINUTE,
+    ) -> None:
+        self._width = width
         self._rules = rules
         self._look = Look(0, {}, 0.0, comparators=comparators)
         self._today = today
@@ -143,7 +152,7 @@ class Noise:
         return (
             differing == ["result_diff"]
             and paths <= of_type.within.keys()
-            and _keep(of_type, paths, pair, finding, fit)
+            and self._keep(of_type, paths, pair, finding, fit)
         )
 
     def settle(self, tally: Tally) -> None:
@@ -185,6 +194,17 @@ class Noise:
         found = result_diff(ran_twice, self._look_of(job.task_type)) or ()
         of_type.within.update({general(one.path) for one in found})
 
+    def _keep(self, of_type: _OfType, paths: set[str], pair: Pair, finding: Finding, fit: Fit) -> bool:
+        others = [one.name for one in finding.fits if one.name in CLEAN]
+        otherwise: Class = "expected" if finding.rules else others[0] if others else "match"
+        kept = _Kept(frozenset(paths), otherwise, finding.rules)
+        if kept not in of_type.kept:
+            if len(of_type.kept) == COMBINATIONS:
+                return False
+            of_type.kept[kept] = ClassTally(width=self._width)
+        of_type.kept[kept].add(pair, finding, fit)
+        return True
+
     def _look_of(self, task_type: str) -> Look:
         if task_type not in self._looks:
             counting = [rule.fields for rule in self._rules if rule.covers(task_type, self._today)]
@@ -204,18 +224,6 @@ def _has_two_results(pair: Pair) -> bool:
     if legacy is None or supabase is None or supabase.shadow is None or legacy.outcome is None:
         return False
     return legacy.outcome.status == supabase.shadow.status == "completed"
-
-
-def _keep(of_type: _OfType, paths: set[str], pair: Pair, finding: Finding, fit: Fit) -> bool:
-    others = [one.name for one in finding.fits if one.name in CLEAN]
-    otherwise: Class = "expected" if finding.rules else others[0] if others else "match"
-    kept = _Kept(frozenset(paths), otherwise, finding.rules)
-    if kept not in of_type.kept:
-        if len(of_type.kept) == COMBINATIONS:
-            return False
-        of_type.kept[kept] = ClassTally()
-    of_type.kept[kept].add(pair, finding, fit)
-    return True
 
 
 def _name_noise(counted: TypeTally, excused: set[str]) -> None:

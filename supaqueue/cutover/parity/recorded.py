@@ -9,7 +9,7 @@ from supaqueue.contract import ListRepairs, RepairedClass
 from supaqueue.cutover.parity.classes import CLASSES, CLEAN, Finding, Fit
 from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.question import Question
-from supaqueue.cutover.parity.share import placed_with
+from supaqueue.cutover.parity.share import accepted_at
 from supaqueue.transport import Transport
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,8 +52,7 @@ def belongs(pair: Pair, question: Question) -> bool:
     """
     if pair.legacy is None or pair.supabase is None:
         return True
-    at = pair.legacy.accepted_at if placed_with(pair) == "legacy" else pair.supabase.accepted_at
-    return _microseconds(question.since) <= at < _microseconds(question.until)
+    return _microseconds(question.since) <= accepted_at(pair) < _microseconds(question.until)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -14,6 +14,7 @@ from supaqueue.answer import EnqueueAnswer
 from supaqueue.contract import FeatureFlags, NewJob, ReadFeatureFlags
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.check import Checked, conclude, look_of
+from supaqueue.cutover.parity.classes import SECOND
 from supaqueue.cutover.parity.judging import judge
 from supaqueue.cutover.parity.latency import Took, note
 from supaqueue.cutover.parity.looks import database_time, day, observed
@@ -112,11 +113,11 @@ def send_and_compare(
             note(took, one)
     look = look_of(database_time(transport), took, replace(question, settle_seconds=ALREADY_WAITED))
     refused = preflight(transport, max_json_bytes=question.max_json_bytes)
-    noise = Noise(question.rules, question.comparators, day(look.observed_at))
+    noise = Noise(question.rules, question.comparators, day(look.observed_at), SECOND)
     entries = [entry for entry in legacy.get(job_ids) if entry is not None]
     refused.look_at(entries)
     noise.look_at(entries)
-    tally = Tally(keeps=noise.keeps)
+    tally = Tally(width=SECOND, keeps=noise.keeps)
     for pair in pairs:
         tally.add(pair, judge(pair, look, question.rules, day(look.observed_at)))
     in_legacy = sum(pair.legacy is not None for pair in pairs)

@@ -15,7 +15,8 @@ from supaqueue.cutover.parity.field_rules import general
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.preflight import problem_of
-from supaqueue.cutover.parity.share import placed_with
+from supaqueue.cutover.parity.share import accepted_at, placed_with
+from supaqueue.cutover.parity.timeline import MINUTE
 from supaqueue.telemetry.redaction import redact_value
 
 SAMPLES = 20
@@ -24,7 +25,7 @@ PATHS = 1_000
 OTHER_PATHS = "(other paths)"
 SHOWN_DIFFERENCES = 10
 LONGEST_SHOWN = 200
-"""Characters of a value in a sample."""
+"""Characters of a value in a sample, and of a path."""
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class ClassTally:
     Attributes:
         paths: how many jobs differ there, by path with `[*]` for places, and kind.
         samples: the first ones by job_id, redacted.
+        over_time: how many jobs were accepted when, by time // `width`.
         repaired: how many of them were repaired since.
     """
 
@@ -42,26 +44,30 @@ class ClassTally:
     last_seen: int | None = None
     paths: Counter[tuple[str, str]] = field(default_factory=Counter)
     samples: list[dict[str, Json]] = field(default_factory=list)
+    over_time: Counter[int] = field(default_factory=Counter)
+    width: int = MINUTE
     repaired: int = 0
 
     def add(self, pair: Pair, finding: Finding, fit: Fit) -> None:
         """Count a pair."""
-        at = (pair.legacy or pair.supabase).accepted_at  # type: ignore[union-attr]  # one of them is there
+        at = accepted_at(pair)
         self.count += 1
+        self.over_time[at // self.width] += 1
         self.repaired += fit.is_repaired
         if self.first_seen is None or at < self.first_seen:
             self.first_seen = at
         if self.last_seen is None or at > self.last_seen:
             self.last_seen = at
-        for place in {(general(one.path), one.kind) for one in fit.differences}:
+        for place in {(_short(storable_text(general(one.path))), one.kind) for one in fit.differences}:
             is_new = place not in self.paths and len(self.paths) >= PATHS
             self.paths[(OTHER_PATHS, place[1]) if is_new else place] += 1
         if len(self.samples) < SAMPLES and fit.name not in ("match", "pending"):
             self.samples.append(sample_of(pair, finding, fit))
 
     def take(self, other: ClassTally, *, with_details: bool) -> None:
-        """Add what was counted elsewhere; the first samples stay the first by job_id."""
+        """Add what was counted elsewhere, by the same `width`; the first samples stay the first by job_id."""
         self.count += other.count
+        self.over_time.update(other.over_time)
         self.repaired += other.repaired
         seen = [at for at in (self.first_seen, other.first_seen) if at is not None]
         self.first_seen = min(seen, default=None)
@@ -77,6 +83,7 @@ class TypeTally:
     """What was found in one task type. Every pair counts once, under the first class that fits."""
 
     classes: dict[Class, ClassTally] = field(default_factory=dict)
+    width: int = MINUTE
 
     def add(self, pair: Pair, finding: Finding) -> Class:
         """Count a pair; one that is clean but for its further classes counts as the first of those."""
@@ -84,14 +91,14 @@ class TypeTally:
         if len(finding.fits) > 1:
             fit = next((one for one in finding.fits if one.name not in CLEAN), fit)
         if fit.name not in self.classes:
-            self.classes[fit.name] = ClassTally()
+            self.classes[fit.name] = ClassTally(width=self.width)
         self.classes[fit.name].add(pair, finding, fit)
         return fit.name
 
     def take(self, name: Class, counted: ClassTally) -> None:
         """Add jobs that were counted elsewhere, as this class."""
         if name not in self.classes:
-            self.classes[name] = ClassTally()
+            self.classes[name] = ClassTally(width=self.width)
         self.classes[name].take(counted, with_details=name not in CLEAN)
 
     def count(self, *names: Class) -> int:
@@ -132,13 +139,15 @@ class Tally:
     owners: dict[str | None, Counter[Owner]] = field(default_factory=lambda: defaultdict(Counter))
     """To which system jobs were given when they came, by task type."""
     keeps: Keeps = lambda task_type, pair, finding: False
+    width: int = MINUTE
+    """Of the buckets in which times are counted, in microseconds; one of `timeline.WIDTHS`."""
 
     def add(self, pair: Pair, finding: Finding) -> Class | None:
         """Count a pair, and say as what; None while that is not known: `keeps` has it."""
         legacy, supabase = pair
         task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
         if task_type not in self.types:
-            self.types[task_type] = TypeTally()
+            self.types[task_type] = TypeTally(width=self.width)
         is_kept = self.keeps(task_type, pair, finding)
         name = None if is_kept else self.types[task_type].add(pair, finding)
         # What came around the router was given to nobody.
@@ -147,6 +156,12 @@ class Tally:
         if finding.name == "expected" and not is_kept:
             self.rules.update(finding.rules)
         return name
+
+    @property
+    def seen(self) -> list[int]:
+        """When the first and the last job of each class were accepted."""
+        found = [one for tally in self.types.values() for one in tally.classes.values()]
+        return [at for one in found for at in (one.first_seen, one.last_seen) if at is not None]
 
     @property
     def whole(self) -> TypeTally:
@@ -194,7 +209,7 @@ def _facts(one: Observation | None) -> Json:
 
 def _difference(one: Difference) -> Json:
     return {
-        "path": one.path,
+        "path": _short(storable_text(one.path)),
         "kind": one.kind,
         "legacy": _shown(one.control, one.path),
         "supabase": _shown(one.candidate, one.path),
@@ -209,6 +224,10 @@ def _shown(value: Json, path: str) -> Json:
     shown: Json = next(iter(found.values()))
     text = storable_text(shown) if isinstance(shown, str) else repr(shown)
     if len(text) > LONGEST_SHOWN:
-        return text[:LONGEST_SHOWN] + "..."
+        return _short(text)
     is_plain = problem_of(shown, "value", max_bytes=None) is None
     return shown if is_plain else storable_text(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."

@@ -89,8 +89,9 @@ def test_a_hundred_jobs_match_and_prove_what_they_can(world: World, parity: Call
     assert report["classes"] == {"match": 100}
     shadows = "select count(*) from job_tasks where purpose = 'shadow' and status = 'completed'"
     assert world.database.execute(shadows).fetchone() == (100,)
-    unsure = parity("--input", "bills.jsonl", "--jobs", "100")
+    unsure = parity("--input", "bills.jsonl", "--jobs", "100", "--html", "parity.html")
     assert unsure.code == 2
+    assert "100 compared jobs" in Path("parity.html").read_text()
     assert "at most 2.95%" in unsure.out
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -167,10 +168,12 @@ def parity(rollout: Terminal) -> Parity:
     return Parity(rollout).without_pauses()
 
 
-def test_the_command_prints_a_line_per_check(world: World, parity: Parity) -> None:
+def test_the_command_prints_a_line_per_check(world: World, parity: Parity, tmp_path: Path) -> None:
     world.go_to(100)
     faults.accepted_without_mirror(world)
-    said = parity("watch", "--times", "2", *AT_ONCE)
+    page = tmp_path / "parity.html"
+    said = parity("watch", "--times", "2", "--html", str(page), *AT_ONCE)
+    assert "missing_in_supabase" in page.read_text()
     first, second = said.out.splitlines()
     line = "differences: 1 of 1 jobs differ, at most 100.00%; new: "
     assert first.endswith(f"{line}1 missing_in_supabase of count")
@@ -217,6 +220,7 @@ def test_the_command_survives_an_outage_and_says_so(parity: Parity, rollout: Ter
         (("--rules", "none.toml"), "none.toml"),
         (("--legacy", "nowhere:queue"), "nowhere"),
         (("--log-level", "loud"), "loud"),
+        (("--html", "nowhere/parity.html"), "--html"),
     ],
 )
 def test_what_cannot_run_ends_with_three(parity: Parity, arguments: tuple[str, ...], named: str) -> None:
