@@ -84,6 +84,15 @@ from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive,
 from supaqueue.contract.record_outcomes import LegacyOutcome, RecordAnswer, RecordOutcomes
 from supaqueue.contract.register_worker import RegisterWorker
 from supaqueue.contract.remove_schedules import RemoveSchedules, ScheduleRef
+from supaqueue.contract.repairs import (
+    KeptRepair,
+    ListRepairs,
+    RepairAnswer,
+    RepairCopies,
+    RepairedClass,
+    RepairMirrors,
+    RepairPage,
+)
 from supaqueue.contract.retention_policy import RetentionPolicy
 from supaqueue.contract.schedule_answer import ScheduleAnswer
 from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions, task_type_options
@@ -131,6 +140,9 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     OpenTakenOverJobs,
     ReadFeatureFlags,
     RecordOutcomes,
+    ListRepairs,
+    RepairCopies,
+    RepairMirrors,
     SettleMirrors,
     StartLegacy,
     TakeOverJobs,
@@ -189,11 +201,13 @@ __all__ = [
     "JobToArchive",
     "JobsToArchive",
     "Json",
+    "KeptRepair",
     "LegacyOutcome",
     "ListDeadLetters",
     "ListFlagChanges",
     "ListJobs",
     "ListMirrors",
+    "ListRepairs",
     "ListSchedules",
     "ListTaskTypes",
     "LoggedFlagChange",
@@ -221,6 +235,11 @@ __all__ = [
     "RecordOutcomes",
     "RegisterWorker",
     "RemoveSchedules",
+    "RepairAnswer",
+    "RepairCopies",
+    "RepairMirrors",
+    "RepairPage",
+    "RepairedClass",
     "Replay",
     "ReplayAnswer",
     "ReplayJobTasks",

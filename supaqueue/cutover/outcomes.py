@@ -40,7 +40,7 @@ class OutcomeRelay:
         """
         done = Relayed()
         while entries := self._index.unsent_endings(BATCH):
-            for batch in within_size(entries, _size):
+            for batch in within_size(entries, size_of):
                 done += self._send(batch)
         return done
 
@@ -60,7 +60,7 @@ class OutcomeRelay:
                 ended.append(replace(entry, epoch=mirror.epoch))
             else:
                 _log.warning("job %s (epoch %d) could not go back: %s", mirror.job_id, mirror.epoch, answer)
-        closed = [answer for batch in within_size(ended, _size) for answer in self._record(batch)]
+        closed = [answer for batch in within_size(ended, size_of) for answer in self._record(batch)]
         recorded = [answer.job_id for answer in closed if answer.answer == "recorded"]
         for job_id in recorded:
             _log.warning("job %s did not go back: legacy had ended it before, and that is its end", job_id)
@@ -80,7 +80,7 @@ class OutcomeRelay:
         return Relayed(outcomes=recorded, disagreed=len(disagreed))
 
     def _record(self, entries: Sequence[Entry]) -> tuple[RecordAnswer, ...]:
-        return self._transport.send(RecordOutcomes(tuple(map(_outcome, entries))))
+        return self._transport.send(RecordOutcomes(tuple(map(outcome_of, entries))))
 
     def _mirror(self, entries: Sequence[Entry]) -> None:
         """The mirrors wait in some host's spool, or were lost with it; the index knows the jobs as well."""
@@ -103,7 +103,12 @@ def _is_end_of_legacy(entry: Entry) -> bool:
     )
 
 
-def _outcome(entry: Entry) -> LegacyOutcome:
+def outcome_of(entry: Entry) -> LegacyOutcome:
+    """Return how legacy ended a job, as its mirror is told.
+
+    Raises:
+        ValueError: it has not ended.
+    """
     ending = entry.ending
     if ending is None:
         raise ValueError(f"job {entry.job_id} was listed as ended and has no end")
@@ -118,7 +123,8 @@ def _outcome(entry: Entry) -> LegacyOutcome:
     )
 
 
-def _size(entry: Entry) -> int:
+def size_of(entry: Entry) -> int:
+    """Return how many bytes a job and its end are, about."""
     ending = entry.ending
     of_ending = len(encode([ending.result, ending.error])) if ending else 0
     return of_ending + (entry.job.payload_bytes if entry.job else 0)

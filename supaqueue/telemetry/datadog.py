@@ -30,6 +30,7 @@ METRICS: MappingProxyType[str, Literal["count", "histogram", "gauge"]] = Mapping
         "supaqueue.worker_stalled": "count",
         "supaqueue.mirror_failed": "count",
         "supaqueue.read_fallback": "count",
+        "supaqueue.parity_mismatch": "count",
         "supaqueue.job.wait_seconds": "histogram",
         "supaqueue.job.run_seconds": "histogram",
         "supaqueue.tasks_pending": "gauge",
@@ -76,6 +77,9 @@ class DatadogHook:
                 self._unavailable(event)
             case events.MirrorFailed():
                 self._statsd.increment("supaqueue.mirror_failed", event.jobs, [f"system:{event.system}"])
+            case events.ParityMismatch():
+                tags = [*self._tags(event), f"difference:{event.difference}"]
+                self._statsd.increment("supaqueue.parity_mismatch", event.jobs, tags)
             case _:
                 self._count(event)
 

@@ -144,6 +144,19 @@ class ReadFallback:
     operation: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParityMismatch:
+    """During a cutover: `jobs` of a type differ between both systems, and did not at the last look.
+
+    `difference` is their class in the parity report; `task_type` is None if only their ids are known.
+    """
+
+    name: ClassVar[str] = "parity_mismatch"
+    task_type: str | None
+    difference: str
+    jobs: int
+
+
 Event: TypeAlias = (
     JobEnqueued
     | JobStarted
@@ -156,6 +169,7 @@ Event: TypeAlias = (
     | WorkerStalled
     | MirrorFailed
     | ReadFallback
+    | ParityMismatch
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

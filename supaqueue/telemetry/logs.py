@@ -29,6 +29,7 @@ LEVELS: dict[type[Event], int] = {
     events.WorkerStalled: logging.WARNING,
     events.MirrorFailed: logging.WARNING,
     events.ReadFallback: logging.INFO,
+    events.ParityMismatch: logging.WARNING,
     events.JobFailed: logging.ERROR,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, cast
@@ -46,6 +46,8 @@ from supaqueue.contract import (
     RecordOutcomes,
     RegisterWorker,
     RemoveSchedules,
+    RepairCopies,
+    RepairMirrors,
     Replay,
     ReplayJobTasks,
     ResumeQueues,
@@ -476,6 +478,24 @@ def hold_lease(story: Story) -> Call[Any]:
     return HoldLease(story.queue, story.worker, 60)
 
 
+def repair_mirrors(story: Story) -> Call[Any]:
+    """A mirror that is missing and whose job ended, one that waits, and one that is not missing."""
+    ended, waiting = story.routed(), story.routed()
+    [here] = story.mirrored(1)
+    outcomes = tuple(LegacyOutcome(job.job_id, 0, "completed", {"n": 2}) for job in (ended, here))
+    moments = (datetime(2026, 1, 1, tzinfo=UTC),) * 3
+    return RepairMirrors((ended, waiting, here), moments, outcomes, story.worker)
+
+
+def repair_copies(story: Story) -> Call[Any]:
+    """A copy that was written, one that never was, one of legacy's own job, one that nobody knows."""
+    written, owed = story.due(2)
+    story.transport.send(SettleMirrors((as_mirror(written, 0, "due"),)))
+    [legacys] = story.mirrored(1)
+    job_ids = (written.job_id, owed.job_id, legacys.job_id, story.new_id())
+    return RepairCopies(job_ids, datetime(2026, 1, 1, tzinfo=UTC), repaired_by=story.worker)
+
+
 SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     AbandonJobs: abandon,
     CancelJobs: cancel,
@@ -503,4 +523,6 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     TakeOverJobs: take_over,
     OpenTakenOverJobs: open_taken_over,
     HoldLease: hold_lease,
+    RepairMirrors: repair_mirrors,
+    RepairCopies: repair_copies,
 }

@@ -35,6 +35,8 @@ _TABLES = {
     "feature_flag": "select * from feature_flag where flag_name = any (%(names)s)",
     "feature_flag_changes": "select flag_name, changed_by, reason, evidence from feature_flag_changes"
     " where flag_name = any (%(names)s) order by change_id",
+    "job_repairs": "select * from job_repairs where job_id = any (%(jobs)s)"
+    " order by array_position(%(jobs)s, job_id)",
     "job_leases": "select * from job_leases where lease_name = any (%(names)s)",
     "job_changes": "select function, change, changed_by from job_changes where changed_by = any (%(names)s)",
 }

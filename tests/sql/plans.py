@@ -19,6 +19,7 @@ OURS = (
     "job_archives",
     "job_changes",
     "job_prunings",
+    "job_repairs",
     "job_queues",
     "job_schedules",
     "job_task_types",

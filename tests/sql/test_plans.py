@@ -26,6 +26,7 @@ from tests.sql.flags import (
 )
 from tests.sql.large import fill
 from tests.sql.plans import OURS, blocks, explained, scans
+from tests.sql.test_repairs import DONE, repair_copies, repair_mirrors, repairs
 
 QUEUE = "large"
 ROWS = 50
@@ -95,6 +96,7 @@ class Session:
         replayed, dropped = dead[:ROWS], dead[ROWS : 2 * ROWS]
         taken, legacy = ([new_job(QUEUE, owner="legacy") for _ in range(ROWS)] for _ in range(2))
         calls.enqueue(*taken, *legacy)
+        lost = [new_job(QUEUE, owner="legacy") for _ in range(ROWS)]
         taken = [{name: job[name] for name in job if name != "owner"} for job in taken]
         copied, released = self.going()
         first = Worker(calls.connection, queues=[QUEUE, "empty"])
@@ -114,6 +116,8 @@ class Session:
             "get": lambda: calls.get(*waiting, with_attempts=True),
             "observe": lambda: observe(calls, ROWS),
             "observe by id": lambda: calls.call("observe_jobs_by_id_v1", job_ids=waiting),
+            "repair mirrors": lambda: repair_mirrors(calls, *lost, outcome=DONE),
+            "list repairs": lambda: repairs(calls, ROWS),
             "list dead letters": lambda: calls.list_dead_letters(page_size=ROWS, queue="dead"),
             "replay": lambda: calls.replay(*replayed),
             "repeated replay": lambda: calls.replay(*replayed),
@@ -123,6 +127,7 @@ class Session:
             "resume": lambda: calls.resume("elsewhere"),
             "list mirrors": lambda: mirrors(calls, "due", page_size=ROWS),
             "settle mirrors": lambda: settle(calls, "due", *((job_id, 0) for job_id in copied)),
+            "repair copies": lambda: repair_copies(calls, *copied),
             "hand back": lambda: hand_back(calls, None, ROWS),
             "end of a hand-back": lambda: hand_back(calls, LAST, ROWS),
             "what is to be released": lambda: hand_back(calls, TO_RELEASE, ROWS),

@@ -83,6 +83,19 @@ TAKEN_OVER = EPOCH | {"won": True}
 SETTLED = EPOCH | {"mirror_state": "due"}
 OUTCOME = EPOCH | {"status": "completed"}
 HOLD = {"lease_name": "relay", "holder": "h", "seconds": 30}
+LOST = JOB | {"owner": "legacy"}
+MIRROR_REPAIRS: dict[str, Any] = {
+    "jobs": [LOST],
+    "accepted_at": ["2030-01-01T00:00:00Z"],
+    "outcomes": [],
+    "repaired_by": "ada",
+}
+COPY_REPAIRS: dict[str, Any] = {
+    "job_ids": [],
+    "seen_at": "2020-01-01T00:00:00Z",
+    "dry_run": False,
+    "repaired_by": "ada",
+}
 
 GOOD: dict[str, dict[str, Any]] = {
     "enqueue_jobs_v1": {"jobs": [JOB]},
@@ -117,6 +130,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "list_mirrors_v1": MIRRORS,
     "observe_jobs_v1": OBSERVED,
     "observe_jobs_by_id_v1": {"job_ids": []},
+    "repair_mirrors_v1": MIRROR_REPAIRS,
+    "repair_copies_v1": COPY_REPAIRS,
+    "list_repairs_v1": OBSERVED,
     "settle_mirrors_v1": {"mirrors": [SETTLED]},
     "start_legacy_v1": {"jobs": [EPOCH]},
     "record_outcomes_v1": {"outcomes": [OUTCOME]},
@@ -389,6 +405,34 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("observe_jobs_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
     ("observe_jobs_v1", OBSERVED | {"page_size": 5001}, "SQ003", "page_size"),
     ("observe_jobs_by_id_v1", {"job_ids": None}, "SQ003", "job_ids"),
+    ("list_repairs_v1", OBSERVED | {"since": SECRET}, "SQ003", "since"),
+    ("list_repairs_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
+    ("repair_mirrors_v1", MIRROR_REPAIRS | {"jobs": [JOB]}, "SQ003", "jobs[0].owner"),
+    (
+        "repair_mirrors_v1",
+        MIRROR_REPAIRS | {"jobs": [LOST | {"owner": "supabase"}]},
+        "SQ003",
+        "jobs[0].owner",
+    ),
+    ("repair_mirrors_v1", MIRROR_REPAIRS | {"jobs": [LOST | {"run_at": SECRET}]}, "SQ003", "jobs[0].run_at"),
+    ("repair_mirrors_v1", MIRROR_REPAIRS | {"accepted_at": []}, "SQ003", "accepted_at"),
+    ("repair_mirrors_v1", MIRROR_REPAIRS | {"accepted_at": None}, "SQ003", "accepted_at"),
+    ("repair_mirrors_v1", MIRROR_REPAIRS | {"accepted_at": [None]}, "SQ003", "accepted_at"),
+    ("repair_mirrors_v1", MIRROR_REPAIRS | {"accepted_at": [SECRET]}, "SQ003", "accepted_at"),
+    ("repair_mirrors_v1", MIRROR_REPAIRS | {"outcomes": None}, "SQ003", "outcomes"),
+    (
+        "repair_mirrors_v1",
+        MIRROR_REPAIRS | {"outcomes": [OUTCOME | {"status": SECRET}]},
+        "SQ003",
+        "outcomes[0].status",
+    ),
+    ("repair_mirrors_v1", MIRROR_REPAIRS | {"repaired_by": SECRET * 200}, "SQ003", "repaired_by"),
+    ("repair_copies_v1", COPY_REPAIRS | {"job_ids": None}, "SQ003", "job_ids"),
+    ("repair_copies_v1", COPY_REPAIRS | {"seen_at": None}, "SQ003", "seen_at"),
+    ("repair_copies_v1", COPY_REPAIRS | {"seen_at": SECRET}, "SQ003", "seen_at"),
+    ("repair_copies_v1", COPY_REPAIRS | {"seen_at": "2100-01-01T00:00:00Z"}, "SQ003", "seen_at"),
+    ("repair_copies_v1", COPY_REPAIRS | {"dry_run": None}, "SQ003", "dry_run"),
+    ("repair_copies_v1", COPY_REPAIRS | {"repaired_by": SECRET * 200}, "SQ003", "repaired_by"),
     ("settle_mirrors_v1", {"mirrors": None}, "SQ003", "mirrors"),
     ("settle_mirrors_v1", {"mirrors": [SETTLED | {"job_id": SECRET}]}, "SQ003", "mirrors[0].job_id"),
     ("settle_mirrors_v1", {"mirrors": [SETTLED | {"epoch": -1}]}, "SQ003", "mirrors[0].epoch"),
@@ -440,6 +484,7 @@ def everything(calls: Calls) -> list[Any]:
         "job_hand_backs",
         "job_hand_back_places",
         "job_leases",
+        "job_repairs",
     )
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 

@@ -40,6 +40,7 @@ ONE_OF_EACH: tuple[events.Event, ...] = (
     events.WorkerStalled(worker_id="w-1", job_id="job-7", task_type="send_mail", stalled_seconds=9),
     events.MirrorFailed(system="supabase", jobs=3, error_type="TookTooLong"),
     events.ReadFallback(job_id="job-7", asked_first="legacy", operation="get"),
+    events.ParityMismatch(task_type="send_mail", difference="result_diff", jobs=3),
 )
 
 

@@ -25,6 +25,7 @@ NAMES = {
     "worker_stalled",
     "mirror_failed",
     "read_fallback",
+    "parity_mismatch",
 }
 
 

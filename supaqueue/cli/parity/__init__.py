@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from supaqueue.cli.parity import check, run
+from supaqueue.cli.parity import check, repair, run, watch
 from supaqueue.cli.parity.exit_codes import CouldNotRun
 
 app = typer.Typer(
@@ -16,5 +16,7 @@ app = typer.Typer(
 
 app.command("check")(check.check)
 app.command("run")(run.run)
+app.command("repair")(repair.repair)
+app.command("watch")(watch.watch)
 
 __all__ = ["app"]

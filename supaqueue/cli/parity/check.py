@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,6 +64,48 @@ def check(
     Exit code 0: they agree, and the declared bound is proven. 1: they differ. 2: too little is known. 3: the
     check could not run.
     """
+    question = question_of(
+        since,
+        until,
+        task_types,
+        rules=rules,
+        bound=bound,
+        settle=settle,
+        messages=messages,
+        compare=compare,
+    )
+    collect_rarely()
+    with page_file(html) as page:
+        with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
+            checked = compare_all(transport, queue, question, progress=shown)
+            began = dual_write_began(transport, question.since) if _misses_mirrors(checked) else None
+        if began is not None:
+            warn_of_before(began)
+        raise tell(checked, as_json=as_json, page=page)
+
+
+def collect_rarely() -> None:
+    """Look for cycles less often: in millions of values, few of them in one, it takes a fifth of the time."""
+    gc.set_threshold(100_000, 1_000, 1_000)
+
+
+def question_of(
+    since: str,
+    until: str,
+    task_types: list[str] | None,
+    *,
+    rules: Path | None = None,
+    bound: float = 1.0,
+    settle: str | None = None,
+    messages: bool = False,
+    compare: Sequence[str] | None = None,
+) -> Question:
+    """Return what the options ask.
+
+    Raises:
+        InvalidInput: one is malformed, or --since does not lie before --until.
+        ConfigurationError: what --compare names cannot be imported.
+    """
     now = datetime.now(UTC)
     question = Question(
         _moment(since, now, "--since"),
@@ -76,15 +120,7 @@ def check(
     )
     if question.since >= question.until:
         raise InvalidInput("must lie before --until", field="--since")
-    # Millions of values, few in a cycle: to look through all of them over and over takes a fifth of the time.
-    gc.set_threshold(100_000, 1_000, 1_000)
-    with page_file(html) as page:
-        with legacy_queue(legacy) as queue, supabase() as transport, Shown() as shown:
-            checked = compare_all(transport, queue, question, progress=shown)
-            began = dual_write_began(transport, question.since) if _misses_mirrors(checked) else None
-        if began is not None:
-            warn_of_before(began)
-        raise tell(checked, as_json=as_json, page=page)
+    return question
 
 
 def _misses_mirrors(checked: Checked) -> bool:

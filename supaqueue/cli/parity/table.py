@@ -40,7 +40,7 @@ def print_report(report: Mapping[str, Any], verdict: Verdict, evidence: str) -> 
 
 
 def _classes(report: Mapping[str, Any]) -> Table:
-    table = Table("type", "class", "jobs", "rate", "at most", "first seen", "last seen")
+    table = Table("type", "class", "jobs", "rate", "at most", "first seen", "last seen", "repaired")
     for one in report["types"]:
         for found in one["classes"]:
             table.add_row(
@@ -51,6 +51,7 @@ def _classes(report: Mapping[str, Any]) -> Table:
                 "" if found["name"] in CLEAN else f"{found['upper_bound']:.2%}",
                 _short(found["first_seen"]),
                 _short(found["last_seen"]),
+                f"{found['repaired']:,}" if found["repaired"] else "",
             )
     return table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -12,7 +12,8 @@ from supaqueue.contract import Json, ReadFeatureFlags
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity import sources
-from supaqueue.cutover.parity.classes import Look
+from supaqueue.cutover.parity.classes import Finding, Look
+from supaqueue.cutover.parity.differing import Differing
 from supaqueue.cutover.parity.judging import judge
 from supaqueue.cutover.parity.latency import SHORTEST_SETTLE_SECONDS, Took, note, settle_windows
 from supaqueue.cutover.parity.looks import Judged, database_time, day, look_again, moment
@@ -21,6 +22,7 @@ from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair, paired
 from supaqueue.cutover.parity.preflight import Preflight, preflight
 from supaqueue.cutover.parity.question import Progress, Question
+from supaqueue.cutover.parity.recorded import as_recorded, belongs, recorded
 from supaqueue.cutover.parity.report import Compared, report_of
 from supaqueue.cutover.parity.share import shares_of
 from supaqueue.cutover.parity.sorted_runs import SortedRuns
@@ -49,11 +51,13 @@ def check(
     *,
     progress: Progress = lambda step, jobs: None,
     folder: Path | None = None,
+    differing: Differing | None = None,
 ) -> Checked:
     """Compare the two systems.
 
     Args:
         progress: told of every batch.
+        differing: told of every job and as what it counts.
         folder: for sorting, about 1 kB per job and system; the system's folder for such by default.
 
     Raises:
@@ -66,26 +70,68 @@ def check(
     refused = preflight(transport, max_json_bytes=question.max_json_bytes, task_types=question.task_types)
     width = timeline_of(question.since, question.until).width
     noise = Noise(question.rules, question.comparators, day(observed_at), width)
+    tally = Tally(width=width, keeps=noise.keeps)
 
     def look_at(entries: Sequence[Entry]) -> None:
         refused.look_at(entries)
         noise.look_at(entries)
 
+    def count(pair: Pair, found: Finding) -> None:
+        counted = as_recorded(pair, found, repairs) if repairs else found
+        name = tally.add(pair, counted)
+        if differing is not None:
+            differing.add(pair, counted, name)
+
     with SortedRuns(folder) as in_legacy, SortedRuns(folder) as in_supabase:
-        batches = sources.in_legacy(legacy, question.since, question.until, look_at)
-        pages = sources.in_supabase(transport, question.since, question.until)
-        # By turns: Supabase writes its next page while legacy is read.
-        for in_turn in zip_longest(pages, batches, fillvalue=()):
-            for batch, runs in zip(in_turn, (in_supabase, in_legacy), strict=True):
-                _take(batch, runs, took, question)
-            progress("listed", len(in_supabase) + len(in_legacy))
+        list_both(transport, legacy, question, in_legacy, in_supabase, took, progress, look_at)
         look = look_of(observed_at, took, question)
         counts = (len(in_legacy), len(in_supabase))
-        tally = Tally(width=width, keeps=noise.keeps)
-        differing = _judge_all(paired(in_legacy, in_supabase), look, question, progress, tally)
-    for pair, found in look_again(transport, legacy, differing, look, question, progress):
-        tally.add(pair, found)
-    return conclude(transport, legacy, question, look, took, tally, counts, refused, noise)
+        # After the listing: what is repaired is noted before it can be seen.
+        repairs = recorded(transport, question.since, question.until)
+        again: list[Judged] = []
+        for pair, found in judge_all(paired(in_legacy, in_supabase), look, question, progress):
+            if found.is_clean or len(again) >= LOOKED_AT_AGAIN:
+                count(pair, found)
+            else:
+                again.append((pair, found))
+    looked = list(look_again(transport, legacy, again, look, question, progress))
+    if looked:
+        repairs = recorded(transport, question.since, question.until)
+    for pair, found in looked:
+        if belongs(pair, question):
+            count(pair, found)
+    checked = conclude(transport, legacy, question, look, took, tally, counts, refused, noise)
+    if differing is not None:
+        differing.settle(noise)
+    return checked
+
+
+def list_both(
+    transport: Transport,
+    legacy: LegacyQueue,
+    question: Question,
+    in_legacy: SortedRuns,
+    in_supabase: SortedRuns,
+    took: Took,
+    progress: Progress,
+    look_at: Callable[[Sequence[Entry]], object] = len,
+) -> None:
+    """List both systems, each by itself, and note in `took` how long what has ended took.
+
+    Args:
+        look_at: is given the entries of each batch from legacy's index first.
+
+    Raises:
+        CallError: Supabase gave no usable answer.
+        LegacyUnavailable: the legacy queue's index gave none.
+    """
+    batches = sources.in_legacy(legacy, question.since, question.until, look_at)
+    pages = sources.in_supabase(transport, question.since, question.until)
+    # By turns: Supabase writes its next page while legacy is read.
+    for in_turn in zip_longest(pages, batches, fillvalue=()):
+        for batch, runs in zip(in_turn, (in_supabase, in_legacy), strict=True):
+            _take(batch, runs, took, question)
+        progress("listed", len(in_supabase) + len(in_legacy))
 
 
 def look_of(observed_at: int, took: Took, question: Question) -> Look:
@@ -151,21 +197,13 @@ def conclude(
     return Checked(report_of(compared, tally, question.rules, verdict, day(look.observed_at)), verdict)
 
 
-def _judge_all(
-    pairs: Iterator[Pair], look: Look, question: Question, progress: Progress, tally: Tally
-) -> list[Judged]:
-    """Count what is clean, and return the rest."""
-    differing: list[Judged] = []
+def judge_all(pairs: Iterator[Pair], look: Look, question: Question, progress: Progress) -> Iterator[Judged]:
+    """Judge pairs by a first look."""
     today = day(look.observed_at)
     for number, pair in enumerate(pairs, 1):
-        found = judge(pair, look, question.rules, today)
-        if found.is_clean or len(differing) >= LOOKED_AT_AGAIN:
-            tally.add(pair, found)
-        else:
-            differing.append((pair, found))
+        yield pair, judge(pair, look, question.rules, today)
         if number % PROGRESS_EVERY == 0:
             progress("compared", number)
-    return differing
 
 
 def _take(found: Sequence[Observation], runs: SortedRuns, took: Took, question: Question) -> None:

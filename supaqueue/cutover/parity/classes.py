@@ -39,6 +39,8 @@ Class = Literal[
 CLASSES: tuple[Class, ...] = get_args(Class)
 CLEAN: frozenset[Class] = frozenset({"expected", "pending", "legacy_redelivered", "match"})
 """What is no difference between the two systems."""
+DIFFERENT: frozenset[Class] = frozenset(CLASSES) - CLEAN - {"uncomparable"}
+"""What is one."""
 SAFETY: frozenset[Class] = frozenset(
     {
         "duplicate_execution",
@@ -105,10 +107,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A class that fits, and the differences that make it fit; there may be none to point at."""
+    """A class that fits, and the differences that make it fit; there may be none to point at.
+
+    `is_repaired`: it fitted, and was repaired since.
+    """
 
     name: Class
     differences: tuple[Difference, ...] = ()
+    is_repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

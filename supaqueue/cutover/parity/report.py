@@ -132,6 +132,7 @@ def _of_class(name: str, tally: ClassTally, compared: int, timeline: Timeline) -
         "paths": [{"path": path, "kind": kind, "jobs": jobs} for (path, kind), jobs in ranked],
         "samples": list(tally.samples),
         "over_time": timeline.spread(tally.over_time, tally.width),
+        "repaired": tally.repaired,
     }
 
 

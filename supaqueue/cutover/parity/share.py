@@ -44,6 +44,16 @@ def placed_with(pair: Pair) -> Owner:
     return "legacy" if known.owner == "supabase" else "supabase"
 
 
+def accepted_at(pair: Pair) -> int:
+    """Return when the system that it was given to accepted a job; the other one, if that one lost it."""
+    legacy, supabase = pair
+    if legacy is None or supabase is None:
+        known = legacy or supabase
+        assert known is not None
+        return known.accepted_at
+    return (legacy if placed_with(pair) == "legacy" else supabase).accepted_at
+
+
 def shares_of(owners: Owners, flags: FeatureFlags, since: datetime) -> list[Share]:
     """Return the share of each row that speaks for any of these types, the overall one first."""
     by_flag: dict[str, Counter[Owner]] = {}

@@ -15,7 +15,7 @@ from supaqueue.cutover.parity.field_rules import general
 from supaqueue.cutover.parity.observation import Observation
 from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.preflight import problem_of
-from supaqueue.cutover.parity.share import placed_with
+from supaqueue.cutover.parity.share import accepted_at, placed_with
 from supaqueue.cutover.parity.timeline import MINUTE
 from supaqueue.telemetry.redaction import redact_value
 
@@ -36,6 +36,7 @@ class ClassTally:
         paths: how many jobs differ there, by path with `[*]` for places, and kind.
         samples: the first ones by job_id, redacted.
         over_time: how many jobs were accepted when, by time // `width`.
+        repaired: how many of them were repaired since.
     """
 
     count: int = 0
@@ -45,12 +46,14 @@ class ClassTally:
     samples: list[dict[str, Json]] = field(default_factory=list)
     over_time: Counter[int] = field(default_factory=Counter)
     width: int = MINUTE
+    repaired: int = 0
 
     def add(self, pair: Pair, finding: Finding, fit: Fit) -> None:
         """Count a pair."""
-        at = (pair.legacy or pair.supabase).accepted_at  # type: ignore[union-attr]  # one of them is there
+        at = accepted_at(pair)
         self.count += 1
         self.over_time[at // self.width] += 1
+        self.repaired += fit.is_repaired
         if self.first_seen is None or at < self.first_seen:
             self.first_seen = at
         if self.last_seen is None or at > self.last_seen:
@@ -65,6 +68,7 @@ class ClassTally:
         """Add what was counted elsewhere, by the same `width`; the first samples stay the first by job_id."""
         self.count += other.count
         self.over_time.update(other.over_time)
+        self.repaired += other.repaired
         seen = [at for at in (self.first_seen, other.first_seen) if at is not None]
         self.first_seen = min(seen, default=None)
         seen = [at for at in (self.last_seen, other.last_seen) if at is not None]
@@ -81,7 +85,7 @@ class TypeTally:
     classes: dict[Class, ClassTally] = field(default_factory=dict)
     width: int = MINUTE
 
-    def add(self, pair: Pair, finding: Finding) -> None:
+    def add(self, pair: Pair, finding: Finding) -> Class:
         """Count a pair; one that is clean but for its further classes counts as the first of those."""
         fit = finding.fits[0]
         if len(finding.fits) > 1:
@@ -89,6 +93,7 @@ class TypeTally:
         if fit.name not in self.classes:
             self.classes[fit.name] = ClassTally(width=self.width)
         self.classes[fit.name].add(pair, finding, fit)
+        return fit.name
 
     def take(self, name: Class, counted: ClassTally) -> None:
         """Add jobs that were counted elsewhere, as this class."""
@@ -99,6 +104,10 @@ class TypeTally:
     def count(self, *names: Class) -> int:
         """How many are of these classes."""
         return sum(self.classes[name].count for name in names if name in self.classes)
+
+    def repaired(self, name: Class) -> int:
+        """How many of a class were repaired since."""
+        return self.classes[name].repaired if name in self.classes else 0
 
     @property
     def jobs(self) -> int:
@@ -133,20 +142,20 @@ class Tally:
     width: int = MINUTE
     """Of the buckets in which times are counted, in microseconds; one of `timeline.WIDTHS`."""
 
-    def add(self, pair: Pair, finding: Finding) -> None:
-        """Count a pair."""
+    def add(self, pair: Pair, finding: Finding) -> Class | None:
+        """Count a pair, and say as what; None while that is not known: `keeps` has it."""
         legacy, supabase = pair
         task_type = (legacy and legacy.task_type) or (supabase and supabase.task_type) or None
         if task_type not in self.types:
             self.types[task_type] = TypeTally(width=self.width)
         is_kept = self.keeps(task_type, pair, finding)
-        if not is_kept:
-            self.types[task_type].add(pair, finding)
+        name = None if is_kept else self.types[task_type].add(pair, finding)
         # What came around the router was given to nobody.
         if legacy is None or legacy.state != "unstamped":
             self.owners[task_type][placed_with(pair)] += 1
         if finding.name == "expected" and not is_kept:
             self.rules.update(finding.rules)
+        return name
 
     @property
     def seen(self) -> list[int]:
@@ -160,7 +169,9 @@ class Tally:
         whole = TypeTally()
         for tally in self.types.values():
             for name, one in tally.classes.items():
-                whole.classes.setdefault(name, ClassTally()).count += one.count
+                counted = whole.classes.setdefault(name, ClassTally())
+                counted.count += one.count
+                counted.repaired += one.repaired
         return whole
 
 
@@ -178,6 +189,7 @@ def sample_of(pair: Pair, finding: Finding, fit: Fit) -> dict[str, Json]:
         "further_differences": max(0, len(fit.differences) - SHOWN_DIFFERENCES),
         "also": [one.name for one in finding.fits if one.name != fit.name],
         "rules": list(finding.rules),
+        "repaired": fit.is_repaired,
     }
     return sample
 

@@ -68,7 +68,8 @@ def verdict_of(
     settled = whole.jobs - whole.count("pending")
     coverage = compared / settled if settled else 0.0
     is_proven = upper <= declared_bound
-    unsafe = [name for name in sorted(SAFETY) if whole.count(name)]
+    # What was repaired counts in the rate; what is still so is what no rollout goes on with.
+    unsafe = [name for name in sorted(SAFETY) if whole.count(name) > whole.repaired(name)]
     wrong = _because_different(different, is_proven, unsafe)
     unsure = _because_unsure(tally, rules, coverage, is_proven or different > 0)
     unsure += because_refused(refusals)

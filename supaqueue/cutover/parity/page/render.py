@@ -42,7 +42,7 @@ def page_of(report: Mapping[str, Json]) -> bytes:
         embedded=Markup(written(report).decode().replace("<", "\\u003c")),  # noqa: S704 - see above
         classes=classes_shown(report),
         paths=paths_shown(report),
-        has_repaired=any("repaired" in one for of in _facts(report)["types"] for one in of["classes"]),
+        has_repaired=any(one.get("repaired") for of in _facts(report)["types"] for one in of["classes"]),
         style=Markup(style),  # noqa: S704 - our own files
         script=Markup(script),  # noqa: S704
         policy=_policy(style, script),
