@@ -94,6 +94,17 @@ def storable_text(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
+def storable_json(value: Json) -> Json:
+    """Return JSON with what Postgres cannot hold replaced: characters by U+FFFD, a number by what it is."""
+    if isinstance(value, dict):
+        return {storable_text(key): storable_json(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [storable_json(part) for part in value]
+    if isinstance(value, str):
+        return storable_text(value)
+    return _problem_of_scalar(value) or value
+
+
 def check_text(text: object, *, field: str, max_length: int = 200) -> str:
     """Return `text` if it is a name that Postgres can hold, of 1 to `max_length` characters.
 

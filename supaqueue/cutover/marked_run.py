@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
+from supaqueue.contract.json_value import storable_json
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.legacy.index import Index
@@ -133,7 +134,8 @@ class MarkedRun:
             _log.warning("the run marker of job %s is left to expire: %s", stamp.job_id, failed)
 
     def _timed(self, ending: Ending) -> Ending:
-        return ending if ending.seconds is not None else replace(ending, seconds=self.seconds)
+        seconds = self.seconds if ending.seconds is None else ending.seconds
+        return replace(ending, seconds=seconds, error=storable_json(ending.error))
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from supaqueue.client.batches import enqueue_calls
 from supaqueue.contract import AbandonJobs, LegacyOutcome, Mirror, RecordAnswer, RecordOutcomes
-from supaqueue.contract.json_value import encode
+from supaqueue.contract.json_value import encode, storable_json
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.index import Index, ReleaseAnswer
 from supaqueue.cutover.relayed import Relayed
 from supaqueue.cutover.sizes import within_size
+from supaqueue.errors import CallRefused
 from supaqueue.transport import Transport
 
 _log = logging.getLogger(__name__)
@@ -80,7 +81,16 @@ class OutcomeRelay:
         return Relayed(outcomes=recorded, disagreed=len(disagreed))
 
     def _record(self, entries: Sequence[Entry]) -> tuple[RecordAnswer, ...]:
-        return self._transport.send(RecordOutcomes(tuple(map(outcome_of, entries))))
+        given = tuple(map(outcome_of, entries))
+        try:
+            return self._transport.send(RecordOutcomes(given))
+        except (CallRefused, ValueError):
+            # A team's own adapter may record what Postgres does not hold; others are not to wait for it.
+            storable = tuple(map(_storable, given))
+            if storable == given:
+                raise
+            _log.warning("ends of jobs hold what Postgres cannot, and are told without it")
+            return self._transport.send(RecordOutcomes(storable))
 
     def _mirror(self, entries: Sequence[Entry]) -> None:
         """The mirrors wait in some host's spool, or were lost with it; the index knows the jobs as well."""
@@ -121,6 +131,10 @@ def outcome_of(entry: Entry) -> LegacyOutcome:
         ending.attempts,
         ending.ended_at,
     )
+
+
+def _storable(outcome: LegacyOutcome) -> LegacyOutcome:
+    return replace(outcome, result=storable_json(outcome.result), error=storable_json(outcome.error))
 
 
 def size_of(entry: Entry) -> int:

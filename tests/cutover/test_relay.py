@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from supaqueue.contract import NewJob
+from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.relay_loop import RelayLoop
 from supaqueue.cutover.relayed import Relayed
 from supaqueue.cutover.spooled import mirror_record
+from supaqueue.cutover.stamp import Stamp
 from tests.cutover.world import World
 from tests.sql.calls import endings
 
@@ -89,6 +91,23 @@ def test_what_has_been_over_for_long_leaves_the_index_and_only_that(world: World
     assert loop.turn() == Relayed(outcomes=1, forgotten=1)
     assert world.entry(untold) is None
     assert world.entry(waiting) is not None
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+def test_an_outcome_that_postgres_cannot_hold_keeps_no_other_one_waiting(world: World, text: str) -> None:
+    world.go_to(0)
+    odd, other, plain = (world.new_job("legacy") for _ in range(3))
+    world.accept(odd, other, plain)
+    world.run_in_legacy(plain)
+    world.run_in_legacy(other, result={"n": "a\0b"})
+    admission = world.guard.admit(Stamp(odd.job_id), odd.task_type)
+    assert admission.run is not None
+    with admission.run as run:
+        run.finish(Ending("failed", error={"type": "E", "message": text}, attempts=1))
+    assert world.relay.turn().outcomes == 3
+    assert world.row(odd, "owner_outcome #>> '{error,message}'") == ("a\ufffdb",)
+    assert world.row(other, "owner_outcome #>> '{result,n}'") == ("a\ufffdb",)
+    assert world.row(plain, "owner_outcome ->> 'status'") == ("completed",)
 
 
 def test_an_outcome_whose_mirror_was_lost_brings_the_mirror(world: World) -> None:
