@@ -40,9 +40,12 @@ INDEX_WRITES = frozenset(
         "adopt",
         "forget",
         "break_glass",
+        "record_repeat",
     ]
 )
-INDEX_READS = frozenset(("unpublished", "get", "list_by_time", "unsent_endings", "count"))
+INDEX_READS = frozenset(
+    ("unpublished", "get", "list_by_time", "list_unstamped_runs", "unsent_endings", "count")
+)
 BROKER_WRITES = frozenset(("publish", "park", "unpark", "withdraw"))
 BROKER_READS = frozenset(("waiting", "unstamped", "count", "problems", "check_alive", "close"))
 
