@@ -243,7 +243,7 @@ def test_what_is_due_later_runs_later(served: Ground) -> None:
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork"])
-@pytest.mark.parametrize("task_type", ["gated", "old_gated"])
+@pytest.mark.parametrize("task_type", ["gated", pytest.param("old_gated", marks=pytest.mark.slow)])
 def test_a_job_whose_worker_is_killed_is_run_again_and_ends_once(
     own_valkey: Valkey, tmp_path: Path, pool: str, task_type: str
 ) -> None:
@@ -338,6 +338,7 @@ def test_a_worker_holds_what_it_cannot_ask_supabase_about(served: Ground) -> Non
     served.client.flushdb()
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_is_named_without_its_password() -> None:
     port = ports.choose(None)
     broker = CeleryOnRedis(make_app(f"redis://user:secret@127.0.0.1:{port}/0"))

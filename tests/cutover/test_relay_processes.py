@@ -85,6 +85,7 @@ def test_a_relay_says_what_it_does_and_leaves_at_a_signal(world: World, start: S
     assert held == (True,), "its lease was given back"
 
 
+@pytest.mark.slow
 def test_a_relay_says_at_once_that_supabase_gives_no_answer(world: World, start: Start) -> None:
     relay = start("rollout", "relay", SUPABASE_URL="http://127.0.0.1:9")
     out, err = relay.communicate(timeout=120)

@@ -287,6 +287,7 @@ def test_bullmq_jobs_that_have_to_stay(bull: BullBroker, valkey: Valkey) -> None
     ]
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_says_so() -> None:
     url = f"redis://127.0.0.1:{ports.choose(None)}/0"
     with connect(url) as client:

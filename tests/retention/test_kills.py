@@ -50,6 +50,7 @@ def in_table(worker: Worker) -> set[str]:
     return {job_id for (job_id,) in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_every_step(stack18: Stack, tmp_path: Path, worker: Worker, settings: Settings) -> None:
     steps, step = LEAST_STEPS, 0

@@ -143,6 +143,7 @@ def test_the_same_findings_are_the_same_bytes() -> None:
     assert evidence(report(*pairs[1:])) != evidence(report(*pairs))
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_differences_make_a_small_report() -> None:
     chance = random.Random(0)
     tally = Tally()
