@@ -90,7 +90,7 @@ def test_the_page_shows_the_report_that_is_printed(world: World, check: Typed, t
     some_jobs(world)
     path = tmp_path / "parity.html"
     said = check("--since", "1h", "--bound", "20", "--json", "--html", str(path))
-    assert (said.code, said.err) == (0, f"page: {path}\n")
+    assert (said.code, said.err) == (0, f"page: {path}\n"), said.out[:5000]
     assert path.read_bytes() == page_of(json.loads(said.out))
     assert os.listdir(tmp_path).count("parity.html") == 1
     assert not list(tmp_path.glob(".parity-*"))

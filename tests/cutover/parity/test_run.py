@@ -51,7 +51,7 @@ def result_of(payload: Any, rounding: Rounding) -> dict[str, Any]:
 
 @pytest.fixture
 def parity(world: World, rollout: Terminal, tmp_path: Path) -> Callable[..., Said]:
-    """Types `supaqueue parity run` on forty inputs, while both systems work."""
+    """Types `supaqueue parity run` on forty inputs, while both systems work; it waits for a minute at most."""
     lines = [
         json.dumps({"task_type": "bill", "queue": "q", "payload": {"price": n * 1.2345, "rows": [n]}})
         for n in range(40)
@@ -65,8 +65,9 @@ def parity(world: World, rollout: Terminal, tmp_path: Path) -> Callable[..., Sai
                 run_everything(bills, rounding)
 
         rollout.monkeypatch.setattr("supaqueue.cutover.parity.sending.time.sleep", turn)
+        waiting = () if "--timeout" in arguments else ("--timeout", "60s")
         rollout.capture.readouterr()
-        rollout.monkeypatch.setattr("sys.argv", ["supaqueue", "parity", "run", *arguments])
+        rollout.monkeypatch.setattr("sys.argv", ["supaqueue", "parity", "run", *waiting, *arguments])
         with pytest.raises(SystemExit) as left:
             main()
         captured = rollout.capture.readouterr()
@@ -84,7 +85,7 @@ def shadow_all(world: World) -> None:
 def test_a_hundred_jobs_match_and_prove_what_they_can(world: World, parity: Callable[..., Said]) -> None:
     shadow_all(world)
     said = parity("--input", "bills.jsonl", "--jobs", "100", "--bound", "3", "--json")
-    assert (said.code, said.err) == (0, "")
+    assert (said.code, said.err) == (0, ""), said.out[:3000]
     report = json.loads(said.out)
     assert report["classes"] == {"match": 100}
     shadows = "select count(*) from job_tasks where purpose = 'shadow' and status = 'completed'"
