@@ -28,7 +28,7 @@ from tests.faults.proxy import Fault, FaultProxy
 from tests.sql.calls import Worker
 
 ENQUEUE, ABANDON = EnqueueJobs.function, AbandonJobs.function
-BUDGET_SECONDS = 0.6
+BUDGET_SECONDS = 1.5
 Then = Callable[[], None]
 
 

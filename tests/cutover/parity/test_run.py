@@ -51,7 +51,7 @@ def result_of(payload: Any, rounding: Rounding) -> dict[str, Any]:
 
 @pytest.fixture
 def parity(world: World, rollout: Terminal, tmp_path: Path) -> Callable[..., Said]:
-    """Types `supaqueue parity run` on forty inputs, while both systems work; it waits for a minute at most."""
+    """Types `supaqueue parity run` on forty inputs, while both systems work, for a minute at most."""
     lines = [
         json.dumps({"task_type": "bill", "queue": "q", "payload": {"price": n * 1.2345, "rows": [n]}})
         for n in range(40)
