@@ -37,11 +37,8 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int],
 
     def get(major: int) -> Stack:
         if major not in started:
-            binaries = None if major == 18 else postgres_binaries(major)
-            directory = tmp_path_factory.mktemp(f"stack{major}")
-            stack = Stack(directory, postgres_bin=binaries, durable=False)
+            started[major] = stack = stack_of(major, tmp_path_factory.mktemp(f"stack{major}"))
             stack.up()
-            started[major] = stack
             with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
                 connection.execute("create database migrated owner postgres")
             Migrator(make_conninfo(stack.database_url, dbname="migrated")).apply()
@@ -51,6 +48,12 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int],
     yield get
     for stack in started.values():
         stack.remove()
+
+
+def stack_of(major: int, directory: Path) -> Stack:
+    """A stack of that Postgres version, not yet started."""
+    binaries = None if major == 18 else postgres_binaries(major)
+    return Stack(directory, postgres_bin=binaries, durable=False)
 
 
 @pytest.fixture(scope="session", params=MAJORS, ids=lambda major: f"postgres{major}")

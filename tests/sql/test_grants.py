@@ -12,6 +12,7 @@ import pytest
 
 from supaqueue.devstack import Stack
 from supaqueue.maintain.migrate import Migrator
+from tests.conftest import MAJORS, migrate, stack_of
 from tests.sql.calls import Calls
 from tests.sql.sessions import wait_until
 from tests.sql.test_refusals import GOOD
@@ -86,9 +87,18 @@ FUNCTIONS = """select proname, coalesce(proargnames[1:pronargs], '{}') from pg_p
 REFUSED = {401, 403}
 
 
+@pytest.fixture(scope="module", params=MAJORS, ids=lambda major: f"postgres{major}")
+def called_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of their own: every function is called, and what was paused or declared would meet others."""
+    with stack_of(request.param, tmp_path_factory.mktemp("stack")) as stack:
+        migrate(stack)
+        yield stack
+    stack.remove()
+
+
 @pytest.fixture(scope="module")
-def owner(stack: Stack) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+def owner(called_stack: Stack) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(called_stack.database_url, autocommit=True) as connection:
         yield connection
 
 
@@ -99,12 +109,13 @@ def relations(owner: psycopg.Connection[Any], kinds: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def api(stack: Stack) -> Iterator[Callable[..., httpx.Response]]:
+def api(called_stack: Stack) -> Iterator[Callable[..., httpx.Response]]:
     """One request with the anon key, in the name of a role."""
-    with httpx.Client(base_url=f"{stack.url}/rest/v1", headers={"apikey": stack.anon_key}) as client:
+    key = {"apikey": called_stack.anon_key}
+    with httpx.Client(base_url=f"{called_stack.url}/rest/v1", headers=key) as client:
 
         def request(role: str, method: str, path: str, **options: Any) -> httpx.Response:
-            headers = {"Authorization": f"Bearer {stack.token(role)}"}
+            headers = {"Authorization": f"Bearer {called_stack.token(role)}"}
             return client.request(method, path, headers=headers, **options)
 
         yield request
@@ -157,10 +168,11 @@ def test_the_api_answers_for_a_table_of_the_users_own(
         owner.execute(f"drop table {name}".encode())
 
 
-def test_a_key_alone_reads_nothing(stack: Stack, owner: psycopg.Connection[Any]) -> None:
+def test_a_key_alone_reads_nothing(called_stack: Stack, owner: psycopg.Connection[Any]) -> None:
     for table in relations(owner, "rv"):
-        for key in (stack.anon_key, stack.publishable_key):
-            assert httpx.get(f"{stack.url}/rest/v1/{table}", headers={"apikey": key}).status_code in REFUSED
+        for key in (called_stack.anon_key, called_stack.publishable_key):
+            reply = httpx.get(f"{called_stack.url}/rest/v1/{table}", headers={"apikey": key})
+            assert reply.status_code in REFUSED
 
 
 def test_the_service_key_reads_tables_and_writes_none(
