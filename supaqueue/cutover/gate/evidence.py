@@ -1,9 +1,9 @@
 """What a gate rests on: counts of jobs by type, owner and minute of enqueue, and what else was seen.
 
 Only jobs that were never handed over count, under the system that has owned them from the start. The minute
-is the database's, of the job's row. A cohort is counted twice, each time once and for good: its first attempts
-soon after the minute, its final outcomes when its settle window is over. What was not known by then stays
-unknown.
+is the database's, of the job's row. A cohort is counted twice, each time once and for good: its first
+attempts soon after the minute, its final outcomes when its settle window is over. What was not known by then
+stays unknown.
 """
 
 from __future__ import annotations
