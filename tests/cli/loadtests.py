@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,19 @@ class LoadTests:
 
     stack: Stack
     folder: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def end(self) -> None:
+        """End what a test that failed has left."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """Begin one."""
         env = os.environ | self.stack.env() | {"COLUMNS": "120", "NO_COLOR": "1"} | environ
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "supaqueue", "loadtest", *arguments],
             cwd=self.folder,
             env=env,
@@ -38,6 +46,8 @@ class LoadTests:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
 
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run one to its end."""

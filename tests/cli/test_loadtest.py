@@ -32,8 +32,10 @@ def queue_name() -> str:
 
 
 @pytest.fixture
-def loadtests(stack18: Stack, tmp_path: Path) -> LoadTests:
-    return LoadTests(stack18, tmp_path)
+def loadtests(stack18: Stack, tmp_path: Path) -> Iterator[LoadTests]:
+    loadtests = LoadTests(stack18, tmp_path)
+    yield loadtests
+    loadtests.end()
 
 
 @pytest.fixture
@@ -150,11 +152,12 @@ def test_says_what_is_wrong_if_nothing_answers(
 def test_prints_tables_charts_and_a_verdict(loadtests: LoadTests, queue_name: str) -> None:
     done = loadtests.run(
         "--duration-seconds", "4", "--concurrency", "20", "--queue", queue_name, "--slo-ms", "1",
-        "--percentile", "90",
+        "--percentile", "80",
     )  # fmt: skip
     # No machine completes a job in a millisecond; a slow one may say of itself that it is.
     assert done.returncode in (1, 2), done.stderr
     assert done.stderr == ""
+    said = " ".join(done.stdout.split())
     for text in (
         "p99.9",
         "finish, ms",
@@ -163,9 +166,8 @@ def test_prints_tables_charts_and_a_verdict(loadtests: LoadTests, queue_name: st
         "drained",
         "percent completed within",
     ):
-        assert text in done.stdout
-    assert done.stdout.splitlines()[-1].strip()
-    assert "missed" in done.stdout or "cannot keep that rate" in done.stdout
+        assert text in said
+    assert "missed: " in said or "cannot keep that rate" in said
 
 
 @pytest.mark.slow
@@ -262,7 +264,7 @@ def test_jobs_of_the_user_s_own_type_stay_and_what_has_not_ended_is_cancelled(
     while ended < 10:
         tasks = worker.claim(want=10 - ended)
         assert all(task["payload"] == {"n": 7} for task in tasks)
-        worker.finish(endings(tasks, "complete"))
+        worker.finish(endings(tasks, "done"))
         ended += len(tasks)
     out, err = process.communicate(timeout=60)
     found = json.loads(out)

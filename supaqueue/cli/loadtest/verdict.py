@@ -58,7 +58,8 @@ def _too_little(plan: LoadPlan, measured: Measured, stopped: str | None) -> tupl
     reasons = [stopped] if stopped else []
     if measured.due < plan.needed_jobs:
         reasons.append(
-            f"{measured.due} jobs were due: the {plan.percentile:g}th percentile needs {plan.needed_jobs}"
+            f"{measured.due} jobs were due, and the {plan.percentile:g}th percentile needs"
+            f" {plan.needed_jobs}: go on for longer, or with a higher --rate"
         )
     return tuple(reasons)
 
