@@ -120,9 +120,12 @@ def loadtest(
     count = _worker_count(plan, workers)
     _check_allowed(plan, settings, count, allowed=yes)
     own_workers = OwnWorkers(count, worker_concurrency, plan.queue, settings)
-    opened = _open_router(settings, legacy) if through_router else AsyncQueue(settings)
+    both = (
+        _open(settings, legacy, routed=through_router),
+        _open(settings, legacy, routed=through_router),
+    )
     with _progress(plan) as show, _leaving_at_once(plan):
-        found = asyncio.run(_run(plan, opened, settings, own_workers, ready_seconds, show))
+        found = asyncio.run(_run(plan, both, settings, own_workers, ready_seconds, show))
     if as_json:
         print(json.dumps(figures_of(found)))
     else:
@@ -132,7 +135,7 @@ def loadtest(
 
 async def _run(
     plan: LoadPlan,
-    queue: LoadQueue,
+    queue_and_reader: tuple[LoadQueue, LoadQueue],
     settings: Settings,
     workers: OwnWorkers,
     ready_seconds: float,
@@ -141,12 +144,15 @@ async def _run(
     told = asyncio.Event()
     _listen(told)
     async with AsyncExitStack() as opened:
-        opened.push_async_callback(queue.aclose)
+        for queue in queue_and_reader:
+            opened.push_async_callback(queue.aclose)
         transport = await opened.enter_async_context(AsyncRestTransport(settings))
         if plan.is_own:
             await opened.enter_async_context(own_turn(transport, plan.queue))
         opened.enter_context(workers)
-        run = LoadTestRun(plan, queue, transport, workers, ready_seconds=ready_seconds, told=told, show=show)
+        run = LoadTestRun(
+            plan, *queue_and_reader, transport, workers, ready_seconds=ready_seconds, told=told, show=show
+        )
         return await run.run()
 
 
@@ -163,7 +169,9 @@ def _listen(told: asyncio.Event) -> None:
         loop.add_signal_handler(number, tell)
 
 
-def _open_router(settings: Settings, legacy: str | None) -> LoadQueue:
+def _open(settings: Settings, legacy: str | None, *, routed: bool) -> LoadQueue:
+    if not routed:
+        return AsyncQueue(settings)
     # May have been deleted once a cutover is over: no checker may look for it either.
     module = "supaqueue.cli.loadtest.router"
     if find_spec("supaqueue.cutover") is None or find_spec(module) is None:

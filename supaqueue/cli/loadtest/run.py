@@ -81,7 +81,9 @@ class LoadTestRun:
     """One load test, to be run once.
 
     Args:
-        queue: what jobs are enqueued into, and read from.
+        queue: what jobs are enqueued into.
+        reader: the same queue over connections of its own: that all those of the producers are busy must not
+            keep anybody from looking, nor from cleaning up.
         transport: to the Supabase of that queue.
         workers: those of the load test's own, which are stopped here.
         ready_seconds: how long the first few jobs may take.
@@ -92,6 +94,7 @@ class LoadTestRun:
         self,
         plan: LoadPlan,
         queue: LoadQueue,
+        reader: LoadQueue,
         transport: AsyncTransport,
         workers: OwnWorkers,
         *,
@@ -99,13 +102,13 @@ class LoadTestRun:
         told: asyncio.Event,
         show: Show,
     ) -> None:
-        self._plan, self._queue, self._transport, self._workers = plan, queue, transport, workers
+        self._plan, self._reader, self._transport, self._workers = plan, reader, transport, workers
         self._ready_seconds, self._told, self._show = ready_seconds, told, show
         self._began_at = datetime.now(UTC)
         self._measured = Measured(plan.slo_seconds, time.monotonic())
         self._lag = LoopLag()
-        self._trying_out = TryingOut(plan, queue, self._measured)
-        self._finishes = Finishes(queue, self._measured)
+        self._trying_out = TryingOut(plan, queue, reader, self._measured)
+        self._finishes = Finishes(reader, self._measured)
         arrivals = poisson_arrivals(plan.rate, plan.duration_seconds, plan.seed)
         self._producers = Producers(plan, queue, arrivals, self._measured, self._finishes, told)
         self._unended: list[str] = []
@@ -121,7 +124,7 @@ class LoadTestRun:
             CallError: the queue refuses, or gives no answer, before the load began.
         """
         try:
-            before = await read_backlog(self._queue, self._plan.queue)
+            before = await read_backlog(self._reader, self._plan.queue)
             idle_seconds = await self._try_out()
             sending = await self._load()
             after = await self._backlog_after()
@@ -159,7 +162,7 @@ class LoadTestRun:
         self._measured.begun = time.monotonic()
         finishing = asyncio.create_task(self._finishes.run())
         others = [
-            asyncio.create_task(watch_backlog(self._queue, self._plan.queue, self._saw)),
+            asyncio.create_task(watch_backlog(self._reader, self._plan.queue, self._saw)),
             asyncio.create_task(self._watch_over()),
         ]
         try:
@@ -212,7 +215,7 @@ class LoadTestRun:
 
     async def _backlog_after(self) -> Backlog | None:
         try:
-            return await read_backlog(self._queue, self._plan.queue)
+            return await read_backlog(self._reader, self._plan.queue)
         except SupaqueueError:
             return None
 
@@ -228,7 +231,7 @@ class LoadTestRun:
         unended = [*self._trying_out.job_ids, *self._unended]
         return await clean_up(
             self._plan,
-            self._queue,
+            self._reader,
             self._transport,
             unended,
             self._producers.in_doubt,

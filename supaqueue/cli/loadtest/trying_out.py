@@ -30,10 +30,10 @@ class TryingOut:
         since: when the first was, by the clock of the system that has it; None until it was read.
     """
 
-    def __init__(self, plan: LoadPlan, queue: LoadQueue, measured: Measured) -> None:
+    def __init__(self, plan: LoadPlan, queue: LoadQueue, reader: LoadQueue, measured: Measured) -> None:
         self.job_ids: list[str] = []
         self.since: datetime | None = None
-        self._plan, self._queue, self._measured = plan, queue, measured
+        self._plan, self._queue, self._reader, self._measured = plan, queue, reader, measured
 
     async def run(self, ready_seconds: float, check: Callable[[], None]) -> float:
         """Wait until they have ended, and return the median seconds from sent to finished.
@@ -68,7 +68,7 @@ class TryingOut:
         return Accepted(answer.job_id, sent, sent, time.monotonic())
 
     async def _ended(self) -> list[Job]:
-        jobs = [job for job in await self._queue.get_many(self.job_ids) if job is not None]
+        jobs = [job for job in await self._reader.get_many(self.job_ids) if job is not None]
         self.since = min((job.created_at for job in jobs), default=None)
         return [job for job in jobs if job.ended]
 
