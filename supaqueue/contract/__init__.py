@@ -18,6 +18,7 @@ from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks, RescuedTo
 from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
 from supaqueue.contract.count_mirrors import CountMirrors, MirrorCounts, OwedMirrors
+from supaqueue.contract.count_worker_calls import CountWorkerCalls, WorkerCallCounts
 from supaqueue.contract.dead_letters import (
     DeadLetterFilter,
     DeadLetterOptions,
@@ -79,10 +80,19 @@ from supaqueue.contract.observe_jobs import (
     ObserveJobsById,
 )
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
+from supaqueue.contract.probes import (
+    PROBE_TYPE,
+    QueueProbes,
+    ReadProbes,
+    SeenProbes,
+    SendProbes,
+    SentProbe,
+    SentProbes,
+)
 from supaqueue.contract.prune_jobs import Pruned, PruneJobs
 from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
 from supaqueue.contract.record_outcomes import LegacyOutcome, RecordAnswer, RecordOutcomes
-from supaqueue.contract.register_worker import RegisterWorker
+from supaqueue.contract.register_worker import CallTotals, RegisterWorker
 from supaqueue.contract.remove_schedules import RemoveSchedules, ScheduleRef
 from supaqueue.contract.repairs import (
     KeptRepair,
@@ -146,6 +156,9 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     SettleMirrors,
     StartLegacy,
     TakeOverJobs,
+    CountWorkerCalls,
+    ReadProbes,
+    SendProbes,
 )
 """Every call there is; a test compares them with the functions in a migrated database."""
 
@@ -154,12 +167,14 @@ __all__ = [
     "CONTRACT_VERSION",
     "LARGEST_OBSERVED_PAGE",
     "OBSERVED_COLUMNS",
+    "PROBE_TYPE",
     "UNCHANGED",
     "AbandonAnswer",
     "AbandonJobs",
     "ArchiveBatch",
     "ArchivedLine",
     "Call",
+    "CallTotals",
     "CancelAnswer",
     "CancelJobs",
     "ChangeFeatureFlag",
@@ -169,6 +184,7 @@ __all__ = [
     "ContractVersion",
     "CountJobs",
     "CountMirrors",
+    "CountWorkerCalls",
     "DeadLetterFilter",
     "DeadLetterOptions",
     "DeadLetterPage",
@@ -229,8 +245,10 @@ __all__ = [
     "PruneJobs",
     "Pruned",
     "QueuePause",
+    "QueueProbes",
     "ReadFeatureFlags",
     "ReadJobsToArchive",
+    "ReadProbes",
     "RecordAnswer",
     "RecordOutcomes",
     "RegisterWorker",
@@ -249,6 +267,10 @@ __all__ = [
     "ScheduleAnswer",
     "ScheduleRef",
     "Schedules",
+    "SeenProbes",
+    "SendProbes",
+    "SentProbe",
+    "SentProbes",
     "SetTaskTypes",
     "SettleAnswer",
     "SettleMirrors",
@@ -271,6 +293,7 @@ __all__ = [
     "TicksAnswer",
     "Unchanged",
     "Unserved",
+    "WorkerCallCounts",
     "WorkerSeen",
     "checked_json",
     "flags_json",

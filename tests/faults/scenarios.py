@@ -16,6 +16,7 @@ from supaqueue.contract import (
     ArchiveBatch,
     ArchivedLine,
     Call,
+    CallTotals,
     CancelJobs,
     ChangeFeatureFlag,
     Claimed,
@@ -54,6 +55,7 @@ from supaqueue.contract import (
     RetentionPolicy,
     ScheduleAnswer,
     ScheduleRef,
+    SendProbes,
     SetTaskTypes,
     SettleMirrors,
     StartLegacy,
@@ -319,8 +321,14 @@ def ended(story: Story) -> tuple[RetentionPolicy, str]:
 
 def register(story: Story) -> Call[Any]:
     """The end of a worker that was registered before."""
-    story.transport.send(story.registration(stopped=False))
-    return story.registration(stopped=True)
+    calls = CallTotals(story.new_id(), claims_sent=7, claims_failed=2, finishes_sent=3)
+    story.transport.send(replace(story.registration(stopped=False), calls=calls))
+    return replace(story.registration(stopped=True), calls=replace(calls, claims_sent=9))
+
+
+def send_probes(story: Story) -> Call[Any]:
+    """A queue that had none yet."""
+    return SendProbes((story.queue,))
 
 
 def declare(story: Story) -> Call[Any]:
@@ -525,4 +533,5 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     HoldLease: hold_lease,
     RepairMirrors: repair_mirrors,
     RepairCopies: repair_copies,
+    SendProbes: send_probes,
 }

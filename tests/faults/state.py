@@ -28,6 +28,9 @@ _TABLES = {
     " where file = any (%(workers)s) order by file",
     "job_schedules": "select * from job_schedules where schedule_name = any (%(names)s)"
     " order by array_position(%(names)s, schedule_name)",
+    "job_probes": "select p.queue, p.found, t.task_type, t.purpose, t.status, j.status as job_status"
+    " from job_probes p join jobs j using (job_id) join job_tasks t using (job_id)"
+    " where p.queue = any (%(names)s) order by p.queue",
     "job_workers": "select * from job_workers where worker_id = any (%(workers)s) order by worker_id",
     "job_queues": "select queue, isfinite(paused_until) as is_bounded, paused_by, reason from job_queues"
     " where queue = any (%(names)s) order by queue",

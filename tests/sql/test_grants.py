@@ -68,6 +68,9 @@ SERVICE_CALLS = {
     "list_task_types_v1",
     "hand_back_jobs_v1",
     "take_over_jobs_v1",
+    "send_probes_v1",
+    "read_probes_v1",
+    "count_worker_calls_v1",
 }
 ROLES = {
     "anon": set(),

@@ -140,6 +140,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "open_taken_over_jobs_v1": {"jobs": [TAKEN_OVER]},
     "hold_lease_v1": HOLD,
     "list_task_types_v1": {},
+    "send_probes_v1": {"queues": []},
+    "read_probes_v1": {"queues": [], "lost_after": 60},
+    "count_worker_calls_v1": {},
 }
 
 
@@ -460,6 +463,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("take_over_jobs_v1", {"jobs": None}, "SQ003", "jobs"),
     ("open_taken_over_jobs_v1", {"jobs": [TAKEN_OVER | {"won": 1}]}, "SQ003", "jobs[0].won"),
     ("open_taken_over_jobs_v1", {"jobs": [EPOCH]}, "SQ003", "jobs[0].won"),
+    ("send_probes_v1", {"queues": [SECRET * 200]}, "SQ003", "queues"),
+    ("send_probes_v1", {"queues": [None]}, "SQ003", "queues"),
+    ("read_probes_v1", {"queues": ["q"] * 1001, "lost_after": 60}, "SQ003", "queues"),
+    ("read_probes_v1", {"queues": None, "lost_after": 0.5}, "SQ003", "lost_after"),
+    ("read_probes_v1", {"queues": None, "lost_after": None}, "SQ003", "lost_after"),
+    ("register_worker_v1", {"worker": WORKER | {"run_id": SECRET}}, "SQ003", "worker.run_id"),
+    ("register_worker_v1", {"worker": WORKER | {"claims_sent": -1}}, "SQ003", "worker.claims_sent"),
     ("hold_lease_v1", HOLD | {"lease_name": None}, "SQ003", "lease_name"),
     ("hold_lease_v1", HOLD | {"holder": ""}, "SQ003", "holder"),
     ("hold_lease_v1", HOLD | {"seconds": -1}, "SQ003", "seconds"),
