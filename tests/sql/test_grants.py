@@ -68,6 +68,13 @@ SERVICE_CALLS = {
     "list_task_types_v1",
     "hand_back_jobs_v1",
     "take_over_jobs_v1",
+    "declare_rollout_step_v1",
+    "decide_rollout_step_v1",
+    "list_rollout_steps_v1",
+    "keep_rollout_evidence_v1",
+    "read_rollout_evidence_v1",
+    "list_rollout_notices_v1",
+    "settle_rollout_notices_v1",
 }
 ROLES = {
     "anon": set(),

@@ -97,6 +97,22 @@ COPY_REPAIRS: dict[str, Any] = {
     "repaired_by": "ada",
 }
 
+STEP = {
+    "flag_name": "supabase_queue",
+    "flag_version": 1,
+    "number": 1,
+    "next_percent": 10,
+    "mismatch_bound": 0.01,
+    "seen_rate": 0,
+    "declared_jobs": 299,
+    "canary_jobs": {"invoice": 299},
+    "holding_seconds": 0,
+    "declared_by": "ada",
+}
+DECISION = {"step_id": 1, "verdict": "pass", "evidence": "0" * 64, "decided_by": "ada"}
+RATE_2 = {"mismatch_rate": 2}
+NO_UUID = {"notice_id": SECRET}
+NOTICE = {"notice_id": "019a7c3e-8d32-7a10-8c22-4f6d2e9a0c11", "attempts": 0, "told": True}
 GOOD: dict[str, dict[str, Any]] = {
     "enqueue_jobs_v1": {"jobs": [JOB]},
     "claim_job_tasks_v1": CLAIM,
@@ -133,6 +149,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "repair_mirrors_v1": MIRROR_REPAIRS,
     "repair_copies_v1": COPY_REPAIRS,
     "list_repairs_v1": OBSERVED,
+    "declare_rollout_step_v1": {"step": STEP},
+    "decide_rollout_step_v1": {"decision": DECISION},
+    "list_rollout_steps_v1": {"before_id": None, "page_size": 10},
+    "keep_rollout_evidence_v1": {"content": "{}"},
+    "read_rollout_evidence_v1": {"hash": "0" * 64},
+    "list_rollout_notices_v1": {"page_size": 10},
+    "settle_rollout_notices_v1": {"notices": [NOTICE]},
     "settle_mirrors_v1": {"mirrors": [SETTLED]},
     "start_legacy_v1": {"jobs": [EPOCH]},
     "record_outcomes_v1": {"outcomes": [OUTCOME]},
@@ -405,6 +428,40 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("observe_jobs_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
     ("observe_jobs_v1", OBSERVED | {"page_size": 5001}, "SQ003", "page_size"),
     ("observe_jobs_by_id_v1", {"job_ids": None}, "SQ003", "job_ids"),
+    ("declare_rollout_step_v1", {"step": None}, "SQ003", "step"),
+    ("declare_rollout_step_v1", {"step": STEP | {"colour": 1}}, "SQ002", "step.colour"),
+    ("declare_rollout_step_v1", {"step": STEP | {"number": SECRET}}, "SQ003", "step.number"),
+    ("declare_rollout_step_v1", {"step": STEP | {"flag_version": 0}}, "SQ003", "step.flag_version"),
+    ("declare_rollout_step_v1", {"step": STEP | {"next_percent": 0.005}}, "SQ003", "step.next_percent"),
+    ("declare_rollout_step_v1", {"step": STEP | {"mismatch_bound": 1.5}}, "SQ003", "step.mismatch_bound"),
+    ("declare_rollout_step_v1", {"step": STEP | {"seen_rate": -1}}, "SQ003", "step.seen_rate"),
+    ("declare_rollout_step_v1", {"step": STEP | {"declared_jobs": 0}}, "SQ003", "step.declared_jobs"),
+    ("declare_rollout_step_v1", {"step": STEP | {"canary_jobs": {"a": SECRET}}}, "SQ003", "step.canary_jobs"),
+    ("declare_rollout_step_v1", {"step": STEP | {"canary_jobs": {"a": -1}}}, "SQ003", "step.canary_jobs"),
+    ("declare_rollout_step_v1", {"step": STEP | {"holding_seconds": -1}}, "SQ003", "step.holding_seconds"),
+    ("declare_rollout_step_v1", {"step": STEP | {"reason": ""}}, "SQ003", "step.reason"),
+    ("declare_rollout_step_v1", {"step": STEP | {"number": 2}}, "SQ003", "step.reason"),
+    ("decide_rollout_step_v1", {"decision": DECISION | {"verdict": SECRET}}, "SQ003", "decision.verdict"),
+    ("decide_rollout_step_v1", {"decision": DECISION | {"evidence": SECRET}}, "SQ003", "decision.evidence"),
+    (
+        "decide_rollout_step_v1",
+        {"decision": DECISION | {"mismatch_rate": 2}},
+        "SQ003",
+        "decision.mismatch_rate",
+    ),
+    ("list_rollout_steps_v1", {"before_id": None, "page_size": 0}, "SQ003", "page_size"),
+    ("keep_rollout_evidence_v1", {"content": ""}, "SQ003", "content"),
+    ("keep_rollout_evidence_v1", {"content": SECRET * 1_000_000}, "SQ003", "content"),
+    ("read_rollout_evidence_v1", {"hash": SECRET}, "SQ003", "hash"),
+    ("list_rollout_notices_v1", {"page_size": None}, "SQ003", "page_size"),
+    ("settle_rollout_notices_v1", {"notices": SECRET}, "SQ003", "notices"),
+    (
+        "settle_rollout_notices_v1",
+        {"notices": [NOTICE | NO_UUID]},
+        "SQ003",
+        "notices[0].notice_id",
+    ),
+    ("settle_rollout_notices_v1", {"notices": [NOTICE | {"told": SECRET}]}, "SQ003", "notices[0].told"),
     ("list_repairs_v1", OBSERVED | {"since": SECRET}, "SQ003", "since"),
     ("list_repairs_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
     ("repair_mirrors_v1", MIRROR_REPAIRS | {"jobs": [JOB]}, "SQ003", "jobs[0].owner"),
@@ -485,6 +542,9 @@ def everything(calls: Calls) -> list[Any]:
         "job_hand_back_places",
         "job_leases",
         "job_repairs",
+        "rollout_steps",
+        "rollout_evidence",
+        "rollout_notices",
     )
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 
