@@ -34,6 +34,7 @@ WORKER_CALLS = {
     "settle_mirrors_v1",
     "open_taken_over_jobs_v1",
     "hold_lease_v1",
+    "record_first_failures_v1",
 }
 PRODUCER_CALLS = {
     "contract_version_v1",
@@ -68,6 +69,9 @@ SERVICE_CALLS = {
     "list_task_types_v1",
     "hand_back_jobs_v1",
     "take_over_jobs_v1",
+    "close_cohorts_v1",
+    "read_cohorts_v1",
+    "read_cohort_totals_v1",
 }
 ROLES = {
     "anon": set(),
