@@ -26,8 +26,8 @@ insert into jobs (job_id, queue, task_type, status, owner, bucket, content_hash,
     select job_id, 'q', task_type, case when is_canary then status else 'mirrored' end,
         case when is_canary then 'supabase' else 'legacy' end, n % 10000, sha256(''), tenant, 0, at,
         case when is_canary then at + took end,
-        case when not is_canary then jsonb_build_object('status', status, 'result', jsonb_build_object('sent', n),
-            'attempts', attempts, 'starts', attempts, 'ended_at', at + took) end,
+        case when not is_canary then jsonb_build_object('status', status, 'attempts', attempts,
+            'result', jsonb_build_object('sent', n), 'starts', attempts, 'ended_at', at + took) end,
         case when not is_canary then at + took + interval '1 s' end,
         case when not is_canary and attempts > 1 then at + interval '1 s' end
     from filled order by n;

@@ -19,7 +19,7 @@ begin
     perform supaqueue_check_closing(since, first_seconds, settle_seconds, settle_by_type);
     counted := supaqueue_lock_cohorts(since::timestamptz);
     perform supaqueue_sample_backlogs();
-    latest := supaqueue_minute(clock_timestamp() - make_interval(secs => first_seconds));
+    latest := date_bin('1 minute', clock_timestamp() - make_interval(secs => first_seconds), 'epoch');
     reached := supaqueue_close_first(counted, latest, until, first_seconds, settle_seconds, settle_by_type);
     more := supaqueue_close_final(until, first_seconds, settle_seconds, settle_by_type);
     perform supaqueue_prune_cohorts();

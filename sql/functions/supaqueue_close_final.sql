@@ -14,7 +14,8 @@ declare
 begin
     for due in
         select c.minute, array_agg(c.task_type) as task_types from job_cohorts c
-        where c.final_canary is null and supaqueue_settled_at(c.minute, c.task_type, settle_seconds, settle_by_type) <= at_once
+        where c.final_canary is null and c.minute + interval '1 s'
+            * (60 + coalesce((settle_by_type ->> c.task_type)::double precision, settle_seconds)) <= at_once
         group by c.minute order by c.minute
     loop
         if clock_timestamp() > until then

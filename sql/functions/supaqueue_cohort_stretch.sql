@@ -8,6 +8,6 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
     return coalesce((
-        select greatest(supaqueue_minute(j.created_at), began + interval '1 minute') from jobs j
+        select greatest(date_bin('1 minute', j.created_at, 'epoch'), began + interval '1 minute') from jobs j
         where j.created_at >= began and j.created_at < latest order by j.created_at, j.job_id offset 20000 limit 1), latest);
 end $$;

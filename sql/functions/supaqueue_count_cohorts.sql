@@ -27,8 +27,9 @@ begin
             case when e.known_at <= j.settled_at and e.status <> 'cancelled' and e.starts = 1 then floor(bins_per_e * ln(greatest(1,
                 1000 * date_part('epoch', e.ended_at - greatest(j.created_at, t.run_at)))))::smallint end as bin
         from (
-            select b.*, supaqueue_minute(b.created_at) as minute,
-                supaqueue_settled_at(supaqueue_minute(b.created_at), b.task_type, settle_seconds, settle_by_type) as settled_at
+            select b.*, date_bin('1 minute', b.created_at, 'epoch') as minute,
+                date_bin('1 minute', b.created_at, 'epoch') + interval '1 s'
+                    * (60 + coalesce((settle_by_type ->> b.task_type)::double precision, settle_seconds)) as settled_at
             from jobs b
             where b.created_at >= began and b.created_at < ended and b.epoch = 0 and b.task_type is not null
                 and (task_types is null or b.task_type = any (task_types)) offset 0

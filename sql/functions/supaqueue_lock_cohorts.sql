@@ -5,7 +5,7 @@ language plpgsql
 set search_path from current
 as $$
 declare
-    first_minute constant timestamptz := supaqueue_minute(since + interval '59.999999 s');
+    first_minute constant timestamptz := date_bin('1 minute', since + interval '59.999999 s', 'epoch');
     counted timestamptz;
 begin
     insert into job_cohort_marks (counted_until) values (first_minute) on conflict do nothing;

@@ -8,11 +8,11 @@ declare
     at_once constant timestamptz := clock_timestamp();
     previous constant timestamptz := (select b.sampled_at from job_backlogs b order by b.minute desc limit 1);
 begin
-    if previous >= supaqueue_minute(at_once) then
+    if previous >= date_bin('1 minute', at_once, 'epoch') then
         return;
     end if;
     insert into job_backlogs (minute, sampled_at, types)
-    select supaqueue_minute(at_once), at_once, coalesce(jsonb_object_agg(task_type, jsonb_build_object(
+    select date_bin('1 minute', at_once, 'epoch'), at_once, coalesce(jsonb_object_agg(task_type, jsonb_build_object(
         'is_open', queue_is_open(task_type), 'unfinished', coalesce(w.unfinished, 0),
         'oldest_seconds', coalesce(w.oldest_seconds, 0), 'canary_arrivals', coalesce(a.canary, 0),
         'control_arrivals', coalesce(a.control, 0), 'control_oldest_seconds', coalesce(o.oldest_seconds, 0))), '{}')
