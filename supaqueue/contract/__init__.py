@@ -15,6 +15,18 @@ from supaqueue.contract.change_feature_flag import (
     LoggedFlagChange,
 )
 from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks, RescuedToFail
+from supaqueue.contract.cohorts import (
+    BacklogSample,
+    BinnedLatencies,
+    CloseCohorts,
+    ClosedCohorts,
+    CohortPage,
+    CohortTotals,
+    ReadCohorts,
+    ReadCohortTotals,
+    SideCounts,
+    TypeBacklog,
+)
 from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
 from supaqueue.contract.count_mirrors import CountMirrors, MirrorCounts, OwedMirrors
@@ -81,6 +93,7 @@ from supaqueue.contract.observe_jobs import (
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
 from supaqueue.contract.prune_jobs import Pruned, PruneJobs
 from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
+from supaqueue.contract.record_first_failures import RecordFirstFailures
 from supaqueue.contract.record_outcomes import LegacyOutcome, RecordAnswer, RecordOutcomes
 from supaqueue.contract.register_worker import RegisterWorker
 from supaqueue.contract.remove_schedules import RemoveSchedules, ScheduleRef
@@ -172,6 +185,10 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     ListRolloutSteps,
     ReadRolloutEvidence,
     SettleRolloutNotices,
+    CloseCohorts,
+    ReadCohorts,
+    ReadCohortTotals,
+    RecordFirstFailures,
 )
 """Every call there is; a test compares them with the functions in a migrated database."""
 
@@ -186,7 +203,9 @@ __all__ = [
     "AnsweredStep",
     "ArchiveBatch",
     "ArchivedLine",
+    "BacklogSample",
     "BegunStep",
+    "BinnedLatencies",
     "Call",
     "CancelAnswer",
     "CancelJobs",
@@ -194,6 +213,10 @@ __all__ = [
     "ClaimJobTasks",
     "Claimed",
     "ClaimedTask",
+    "CloseCohorts",
+    "ClosedCohorts",
+    "CohortPage",
+    "CohortTotals",
     "ContractVersion",
     "CountJobs",
     "CountMirrors",
@@ -263,10 +286,13 @@ __all__ = [
     "PruneJobs",
     "Pruned",
     "QueuePause",
+    "ReadCohortTotals",
+    "ReadCohorts",
     "ReadFeatureFlags",
     "ReadJobsToArchive",
     "ReadRolloutEvidence",
     "RecordAnswer",
+    "RecordFirstFailures",
     "RecordOutcomes",
     "RegisterWorker",
     "RemoveSchedules",
@@ -291,6 +317,7 @@ __all__ = [
     "SettleAnswer",
     "SettleMirrors",
     "SettleRolloutNotices",
+    "SideCounts",
     "SpokenVersions",
     "Stage",
     "StartLegacy",
@@ -311,6 +338,7 @@ __all__ = [
     "Ticks",
     "TicksAnswer",
     "ToldNotice",
+    "TypeBacklog",
     "Unchanged",
     "Unserved",
     "WorkerSeen",

@@ -22,6 +22,7 @@ from supaqueue.contract import (
     Claimed,
     ClaimedTask,
     ClaimJobTasks,
+    CloseCohorts,
     DecideRolloutStep,
     DeclareRolloutStep,
     DeclareSchedules,
@@ -49,6 +50,7 @@ from supaqueue.contract import (
     Progress,
     PruneJobs,
     ReadJobsToArchive,
+    RecordFirstFailures,
     RecordOutcomes,
     RegisterWorker,
     RemoveSchedules,
@@ -547,6 +549,21 @@ def settle_notices(story: Story) -> Call[Any]:
     return SettleRolloutNotices((ToldNotice(told, 0, True), ToldNotice(due, 0, False, "HTTP 500"), unknown))
 
 
+def close_cohorts(story: Story) -> Call[Any]:
+    """Cohorts of this year, of which nothing was counted by this story."""
+    story.enqueued(1)
+    return CloseCohorts(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def record_first_failures(story: Story) -> Call[Any]:
+    """A job whose attempt failed, one of which that is known, one that is not legacy's, an unknown one."""
+    failed, before = story.mirrored(2)
+    story.transport.send(RecordFirstFailures(((before.job_id, 0),)))
+    [foreign] = story.enqueued(1)
+    job_ids = (failed.job_id, before.job_id, foreign, story.new_id())
+    return RecordFirstFailures(tuple((job_id, 0) for job_id in job_ids))
+
+
 SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     AbandonJobs: abandon,
     CancelJobs: cancel,
@@ -580,4 +597,9 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     DecideRolloutStep: decide_step,
     KeepRolloutEvidence: keep_evidence,
     SettleRolloutNotices: settle_notices,
+    CloseCohorts: close_cohorts,
+    RecordFirstFailures: record_first_failures,
 }
+
+OF_NO_STORY = frozenset({CloseCohorts})
+"""Calls that count what is over for minutes: of a story that has just begun nothing."""

@@ -34,6 +34,8 @@ _JSON_ARGUMENTS = frozenset(
         "after",
         "mirrors",
         "outcomes",
+        "failures",
+        "settle_by_type",
     )
 )
 _LEASE = ("job_id", "task_number", "lease_token")

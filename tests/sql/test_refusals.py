@@ -90,6 +90,12 @@ MIRROR_REPAIRS: dict[str, Any] = {
     "outcomes": [],
     "repaired_by": "ada",
 }
+CLOSE: dict[str, Any] = {
+    "since": "2026-01-01T00:00:00Z",
+    "first_seconds": 120,
+    "settle_seconds": 900,
+    "settle_by_type": {"t": 3600},
+}
 COPY_REPAIRS: dict[str, Any] = {
     "job_ids": [],
     "seen_at": "2020-01-01T00:00:00Z",
@@ -163,6 +169,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "open_taken_over_jobs_v1": {"jobs": [TAKEN_OVER]},
     "hold_lease_v1": HOLD,
     "list_task_types_v1": {},
+    "record_first_failures_v1": {"failures": [EPOCH]},
+    "close_cohorts_v1": CLOSE,
+    "read_cohorts_v1": OBSERVED,
+    "read_cohort_totals_v1": {name: OBSERVED[name] for name in ("since", "until")},
 }
 
 
@@ -521,6 +531,23 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("hold_lease_v1", HOLD | {"holder": ""}, "SQ003", "holder"),
     ("hold_lease_v1", HOLD | {"seconds": -1}, "SQ003", "seconds"),
     ("hold_lease_v1", HOLD | {"seconds": float("nan")}, "SQ003", "seconds"),
+    ("record_first_failures_v1", {"failures": [EPOCH | {"epoch": SECRET}]}, "SQ003", "failures[0].epoch"),
+    ("record_first_failures_v1", {"failures": [EPOCH | {"owner": SECRET}]}, "SQ002", "failures[0].owner"),
+    ("record_first_failures_v1", {"failures": None}, "SQ003", "failures"),
+    ("close_cohorts_v1", CLOSE | {"since": SECRET}, "SQ003", "since"),
+    ("close_cohorts_v1", CLOSE | {"since": "2999-01-01T00:00:00Z"}, "SQ003", "since"),
+    ("close_cohorts_v1", CLOSE | {"first_seconds": -1}, "SQ003", "first_seconds"),
+    ("close_cohorts_v1", CLOSE | {"first_seconds": float("nan")}, "SQ003", "first_seconds"),
+    ("close_cohorts_v1", CLOSE | {"settle_seconds": None}, "SQ003", "settle_seconds"),
+    ("close_cohorts_v1", CLOSE | {"settle_by_type": [SECRET]}, "SQ003", "settle_by_type"),
+    ("close_cohorts_v1", CLOSE | {"settle_by_type": {"t": SECRET}}, "SQ003", "settle_by_type"),
+    ("close_cohorts_v1", CLOSE | {"settle_by_type": {"t": 1e-300}}, "SQ003", "settle_by_type"),
+    ("close_cohorts_v1", CLOSE | {"settle_by_type": None}, "SQ003", "settle_by_type"),
+    ("read_cohorts_v1", OBSERVED | {"since": None}, "SQ003", "since"),
+    ("read_cohorts_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
+    ("read_cohorts_v1", OBSERVED | {"page": "2026-13-01T00:00:00Z t"}, "SQ003", "page"),
+    ("read_cohorts_v1", OBSERVED | {"page_size": 5001}, "SQ003", "page_size"),
+    ("read_cohort_totals_v1", {"since": "2030-01-02T00:00:00Z", "until": SECRET}, "SQ003", "until"),
 ]
 
 
@@ -545,6 +572,9 @@ def everything(calls: Calls) -> list[Any]:
         "rollout_steps",
         "rollout_evidence",
         "rollout_notices",
+        "job_cohorts",
+        "job_cohort_marks",
+        "job_backlogs",
     )
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 

@@ -107,7 +107,7 @@ def set_percent(
     """Set the share of new jobs that Supabase owns, and with it the stage.
 
     Mirror and shadow go on to canary with a percent above 0. To complete it goes only with the drain-proof.
-    Where a gate or a watch has declared what the present share must prove, it is raised only once that passed.
+    Where a gate or a watch has declared what the present share must prove, only what passed is raised.
     A tenant that is pinned to one side is taken off the other list.
     """
     wanted = read_percent(percent)

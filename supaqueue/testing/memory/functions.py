@@ -55,6 +55,7 @@ FUNCTIONS: Mapping[str, Function] = {
 NOT_OFFERED: frozenset[str] = frozenset(
     {
         "change_feature_flag_v1",
+        "close_cohorts_v1",
         "count_mirrors_v1",
         "decide_rollout_step_v1",
         "declare_rollout_step_v1",
@@ -74,9 +75,12 @@ NOT_OFFERED: frozenset[str] = frozenset(
         "observe_jobs_v1",
         "open_taken_over_jobs_v1",
         "prune_jobs_v1",
+        "read_cohort_totals_v1",
+        "read_cohorts_v1",
         "read_feature_flags_v1",
         "read_jobs_to_archive_v1",
         "read_rollout_evidence_v1",
+        "record_first_failures_v1",
         "record_outcomes_v1",
         "remove_schedules_v1",
         "repair_copies_v1",
