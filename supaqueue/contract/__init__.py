@@ -15,6 +15,18 @@ from supaqueue.contract.change_feature_flag import (
     LoggedFlagChange,
 )
 from supaqueue.contract.claim_job_tasks import Claimed, ClaimJobTasks, RescuedToFail
+from supaqueue.contract.cohorts import (
+    BacklogSample,
+    BinnedLatencies,
+    CloseCohorts,
+    ClosedCohorts,
+    CohortPage,
+    CohortTotals,
+    ReadCohorts,
+    ReadCohortTotals,
+    SideCounts,
+    TypeBacklog,
+)
 from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
 from supaqueue.contract.count_mirrors import CountMirrors, MirrorCounts, OwedMirrors
@@ -91,6 +103,7 @@ from supaqueue.contract.probes import (
 )
 from supaqueue.contract.prune_jobs import Pruned, PruneJobs
 from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
+from supaqueue.contract.record_first_failures import RecordFirstFailures
 from supaqueue.contract.record_outcomes import LegacyOutcome, RecordAnswer, RecordOutcomes
 from supaqueue.contract.register_worker import CallTotals, RegisterWorker
 from supaqueue.contract.remove_schedules import RemoveSchedules, ScheduleRef
@@ -104,6 +117,25 @@ from supaqueue.contract.repairs import (
     RepairPage,
 )
 from supaqueue.contract.retention_policy import RetentionPolicy
+from supaqueue.contract.rollout_evidence import KeepRolloutEvidence, ReadRolloutEvidence
+from supaqueue.contract.rollout_notices import (
+    ListRolloutNotices,
+    NoticeAnswer,
+    RolloutNotice,
+    SettleRolloutNotices,
+    ToldNotice,
+)
+from supaqueue.contract.rollout_steps import (
+    AnsweredStep,
+    BegunStep,
+    DecideRolloutStep,
+    DeclareRolloutStep,
+    ListRolloutSteps,
+    RolloutStep,
+    RolloutSteps,
+    StepAnswer,
+    StepVerdict,
+)
 from supaqueue.contract.schedule_answer import ScheduleAnswer
 from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions, task_type_options
 from supaqueue.contract.start_legacy import StartLegacy, StartLegacyAnswer
@@ -159,6 +191,17 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     CountWorkerCalls,
     ReadProbes,
     SendProbes,
+    DecideRolloutStep,
+    DeclareRolloutStep,
+    KeepRolloutEvidence,
+    ListRolloutNotices,
+    ListRolloutSteps,
+    ReadRolloutEvidence,
+    SettleRolloutNotices,
+    CloseCohorts,
+    ReadCohorts,
+    ReadCohortTotals,
+    RecordFirstFailures,
 )
 """Every call there is; a test compares them with the functions in a migrated database."""
 
@@ -171,8 +214,12 @@ __all__ = [
     "UNCHANGED",
     "AbandonAnswer",
     "AbandonJobs",
+    "AnsweredStep",
     "ArchiveBatch",
     "ArchivedLine",
+    "BacklogSample",
+    "BegunStep",
+    "BinnedLatencies",
     "Call",
     "CallTotals",
     "CancelAnswer",
@@ -181,6 +228,10 @@ __all__ = [
     "ClaimJobTasks",
     "Claimed",
     "ClaimedTask",
+    "CloseCohorts",
+    "ClosedCohorts",
+    "CohortPage",
+    "CohortTotals",
     "ContractVersion",
     "CountJobs",
     "CountMirrors",
@@ -188,6 +239,8 @@ __all__ = [
     "DeadLetterFilter",
     "DeadLetterOptions",
     "DeadLetterPage",
+    "DecideRolloutStep",
+    "DeclareRolloutStep",
     "DeclareSchedules",
     "DeclaredTaskType",
     "DeleteArchivedJobs",
@@ -217,6 +270,7 @@ __all__ = [
     "JobToArchive",
     "JobsToArchive",
     "Json",
+    "KeepRolloutEvidence",
     "KeptRepair",
     "LegacyOutcome",
     "ListDeadLetters",
@@ -224,6 +278,8 @@ __all__ = [
     "ListJobs",
     "ListMirrors",
     "ListRepairs",
+    "ListRolloutNotices",
+    "ListRolloutSteps",
     "ListSchedules",
     "ListTaskTypes",
     "LoggedFlagChange",
@@ -234,6 +290,7 @@ __all__ = [
     "MirrorState",
     "NewJob",
     "NewSchedule",
+    "NoticeAnswer",
     "ObserveJobs",
     "ObserveJobsById",
     "ObservedPage",
@@ -246,10 +303,14 @@ __all__ = [
     "Pruned",
     "QueuePause",
     "QueueProbes",
+    "ReadCohortTotals",
+    "ReadCohorts",
     "ReadFeatureFlags",
     "ReadJobsToArchive",
     "ReadProbes",
+    "ReadRolloutEvidence",
     "RecordAnswer",
+    "RecordFirstFailures",
     "RecordOutcomes",
     "RegisterWorker",
     "RemoveSchedules",
@@ -264,6 +325,9 @@ __all__ = [
     "RescuedToFail",
     "ResumeQueues",
     "RetentionPolicy",
+    "RolloutNotice",
+    "RolloutStep",
+    "RolloutSteps",
     "ScheduleAnswer",
     "ScheduleRef",
     "Schedules",
@@ -274,11 +338,15 @@ __all__ = [
     "SetTaskTypes",
     "SettleAnswer",
     "SettleMirrors",
+    "SettleRolloutNotices",
+    "SideCounts",
     "SpokenVersions",
     "Stage",
     "StartLegacy",
     "StartLegacyAnswer",
     "Stats",
+    "StepAnswer",
+    "StepVerdict",
     "SwitchSchedules",
     "TakeOverAnswer",
     "TakeOverJobs",
@@ -291,6 +359,8 @@ __all__ = [
     "TickSchedules",
     "Ticks",
     "TicksAnswer",
+    "ToldNotice",
+    "TypeBacklog",
     "Unchanged",
     "Unserved",
     "WorkerCallCounts",

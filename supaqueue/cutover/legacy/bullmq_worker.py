@@ -166,7 +166,7 @@ async def _run_processor(
         raise
     except Exception as raised:
         if _is_tried_again(job, raised):
-            await asyncio.to_thread(run.free)
+            await asyncio.to_thread(run.free, has_failed=True)
         else:
             await _finish(run, failed(raised, attempt), job, token)
         raise
@@ -195,7 +195,7 @@ async def _run_handler(
         ),
     )
     if isinstance(came, Again):
-        await asyncio.to_thread(run.free)
+        await asyncio.to_thread(run.free, has_failed=came.spends_attempt)
         await _again(job, token, came)
     await _finish(run, came, job, token)
     return _told(came)

@@ -94,7 +94,7 @@ class GuardedTask(Task):  # type: ignore[misc]  # Celery has no types
         try:
             result = self.run(*args, **kwargs)
         except Retry:
-            run.free()
+            run.free(has_failed=True)
             raise
         except Ignore:
             self._finish(run, completed(None, attempt))
@@ -152,7 +152,7 @@ class RegistryTask(GuardedTask):
             backoff=self.options.backoff,
         )
         if isinstance(came, Again):
-            run.free()
+            run.free(has_failed=came.spends_attempt)
             self._again(came)
         self._finish(run, came)
         return self._told(came)

@@ -190,7 +190,7 @@ class FolderWorker:
             backoff = job.backoff or (declared.backoff if declared else None)
             came = run_handler(handler, task, run, worker_id=claims.worker_id, backoff=backoff)
         if isinstance(came, Again):
-            run.free()
+            run.free(has_failed=came.spends_attempt)
             self._again(claims, claim, came)
         elif run.finish(came) != "recorded":
             self._again(claims, claim, Again(run.lease_seconds, spends_attempt=False))

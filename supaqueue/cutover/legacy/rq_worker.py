@@ -128,7 +128,7 @@ def _attempt(
         result = _called(function, args, kwargs)
     except Exception as raised:
         if run.stamp is None or _tries_again(job, attempts):
-            run.free()
+            run.free(has_failed=True)
             raise
         if run.finish(failed(raised, attempts.spent)) != "recorded":
             return _hold(job, run.lease_seconds)
@@ -155,7 +155,7 @@ def _tries_again(job: Job, attempts: Attempts) -> bool:
 
 def _retry_returned(run: MarkedRun, job: Job, retry: Retry, attempt: int) -> Any:
     if not job.number_of_retries or job.number_of_retries < retry.max:
-        run.free()
+        run.free(has_failed=True)
         return retry
     error: Json = {"type": "Retry", "message": f"asked for more than {retry.max} retries"}
     return _ended(run, job, Ending("failed", error=error, attempts=attempt), retry)
@@ -171,7 +171,7 @@ def _run_handler(run: MarkedRun, job: Job, handler: Handler, options: TaskTypeOp
         backoff=attempts.backoff or options.backoff,
     )
     if isinstance(came, Again):
-        run.free()
+        run.free(has_failed=came.spends_attempt)
         attempts.spent += came.spends_attempt
         job.meta[ATTEMPTS] = attempts.as_meta()
         return _hold(job, came.seconds)
