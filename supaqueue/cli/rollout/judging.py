@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supaqueue.cutover.errors import LegacyUnavailable
+from supaqueue.cutover.legacy.first_failures import tells_first_failures
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.legacy_source import legacy_name, open_legacy
 from supaqueue.errors import ConfigurationError
@@ -80,16 +81,37 @@ def gate_on(transport: Transport, judged: Judged, *, by: str) -> Iterator[Gate]:
             raise LegacyUnavailable("the legacy queue cannot be opened", call="open")
         return compare_both(transport, legacy, judged.parity_rules, since, until, task_types)
 
-    def read(since: datetime) -> Evidence:
-        from supaqueue.cutover.gate.read_evidence import read_evidence
+    tells = legacy is not None and tells_first_failures(legacy.index)
 
-        return replace(read_evidence(transport, since=since), legacy_is_alive=is_alive)
+    def read(since: datetime) -> Evidence:
+        found = read_seen(transport, judged.rules, since, with_first_attempts=tells)
+        return replace(found, legacy_is_alive=is_alive)
 
     try:
         yield Gate(transport, read, compare, judged.rules, by)
     finally:
         if legacy is not None:
             legacy.close()
+
+
+def read_seen(
+    transport: Transport, rules: GateRules, since: datetime, *, with_first_attempts: bool
+) -> Evidence:
+    """Have the database count what is due, and read what was seen since a time.
+
+    Raises:
+        CallError: Supabase gave no usable answer.
+    """
+    from supaqueue.cutover.gate.close_cohorts import FIRST_SECONDS, close_cohorts
+    from supaqueue.cutover.gate.read_evidence import read_evidence
+
+    first = FIRST_SECONDS if rules.first_seconds is None else rules.first_seconds
+    if rules.settle_seconds is None:
+        close_cohorts(transport, since, first_seconds=first)
+    else:
+        settle = rules.settle_seconds
+        close_cohorts(transport, since, first_seconds=first, settle_by_type={}, settle_seconds=settle)
+    return read_evidence(transport, since, with_first_attempts=with_first_attempts)
 
 
 def compare_both(

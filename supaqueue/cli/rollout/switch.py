@@ -151,9 +151,7 @@ def enable(
         if clear_latch:
             change["latched"] = False
         rests_on = None
-        if (
-            flag.is_enabled
-        ):  # else nothing is raised by a step: a person says what it is to be after an emergency
+        if flag.is_enabled:  # else it is the way back from an emergency, which a person chooses
             rests_on = gate_of(transport, flag, change, is_overridden=override_gate, reason=reason)
         change_flag(
             transport,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from supaqueue.cutover.gate.evidence import TypeEvidence
+from supaqueue.cutover.gate.evidence import Cohort, TypeEvidence
 from supaqueue.cutover.parity.check import Checked
 from supaqueue.cutover.parity.classes import SAFETY
 from supaqueue.cutover.parity.report import evidence
@@ -69,7 +69,12 @@ def compared_jobs(checked: Checked, since: datetime, until: datetime) -> Compare
 
 def jobs_in(types: Sequence[TypeEvidence]) -> int:
     """How many jobs were enqueued in the minutes that were counted."""
-    return sum(one.canary.jobs + one.control.jobs for of_type in types for one in of_type.first)
+    return sum(one.canary.jobs + one.control.jobs for of_type in types for one in minutes_of(of_type))
+
+
+def minutes_of(seen: TypeEvidence) -> tuple[Cohort, ...]:
+    """Return a type's minutes; by first attempts, which are counted sooner, if they are at all."""
+    return seen.first or seen.final
 
 
 def end_of_first(types: Sequence[TypeEvidence], jobs: int) -> datetime | None:
@@ -78,7 +83,7 @@ def end_of_first(types: Sequence[TypeEvidence], jobs: int) -> datetime | None:
     What the jobs came to has no part in it, so that the first so many are not chosen by their outcome.
     """
     by_minute: dict[datetime, int] = {}
-    for cohort in (one for of_type in types for one in of_type.first):
+    for cohort in (one for of_type in types for one in minutes_of(of_type)):
         came = cohort.canary.jobs + cohort.control.jobs
         by_minute[cohort.minute] = by_minute.get(cohort.minute, 0) + came
     total = 0

@@ -1,5 +1,7 @@
 """What a gate asks for, by a TOML file: everything has a default.
 
+    least_backlog_minutes = 15  # of which a backlog must be known before it counts as stable
+
     [[step]]
     percent = 10            # the share that is entered,
     mismatch_bound = 1.0    # what must be ruled out before it, in percent,
@@ -13,7 +15,8 @@
     oldest_waiting_seconds = 900
 
 Without `[[step]]` the shares are 10, 50 and 100 percent, with bounds of 1, 0.5 and 0.1 percent, held for 48,
-48 and 72 hours.
+48 and 72 hours. `first_seconds` and `settle_seconds` say after how long first attempts and final outcomes are
+counted, where 2 minutes and at least a quarter of an hour are not wanted, as in a rehearsal.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from supaqueue.cutover.gate.growing_backlog import MINUTES
 from supaqueue.errors import InvalidInput
 
 ERROR_OBJECTIVE = 0.01
@@ -72,11 +76,20 @@ class Objectives:
 
 @dataclass(frozen=True, slots=True)
 class GateRules:
-    """What a gate asks for."""
+    """What a gate asks for.
+
+    Attributes:
+        least_backlog_minutes: of how many a backlog must be known; one that grows shows in 15.
+        first_seconds: after how long first attempts are counted; None: as usual.
+        settle_seconds: after how long final outcomes are counted; None: by what jobs take.
+    """
 
     shares: tuple[Share, ...] = SHARES
     default: Objectives = Objectives()
     types: Mapping[str, Objectives] = field(default_factory=dict)
+    least_backlog_minutes: int = MINUTES
+    first_seconds: float | None = None
+    settle_seconds: float | None = None
 
     def of(self, task_type: str) -> Objectives:
         """Return what a type is to keep."""
@@ -99,6 +112,9 @@ class _Objectives(_Strict):
 
 
 class _File(_Strict):
+    least_backlog_minutes: Annotated[int, Field(ge=1, le=MINUTES)] = MINUTES
+    first_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    settle_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
     step: tuple[_Share, ...] = ()
     default: _Objectives = _Objectives()
     type: dict[str, _Objectives] = Field(default_factory=dict)
@@ -132,6 +148,9 @@ def load_gate_rules(path: Path) -> GateRules:
         tuple(map(_share, given.step)) or SHARES,
         default,
         {name: _objectives(one, default) for name, one in given.type.items()},
+        given.least_backlog_minutes,
+        given.first_seconds,
+        given.settle_seconds,
     )
 
 

@@ -12,7 +12,7 @@ from supaqueue.cutover.gate.error_counts import ErrorCounts, count_errors
 from supaqueue.cutover.gate.evidence import TypeEvidence
 from supaqueue.cutover.gate.excess_errors import LEAST_RATIO, Counts
 from supaqueue.cutover.gate.gate_rules import GateRules
-from supaqueue.cutover.gate.growing_backlog import FALLING_BEHIND, MINUTES, TREND, backlog_of
+from supaqueue.cutover.gate.growing_backlog import FALLING_BEHIND, backlog_of
 from supaqueue.cutover.gate.latency_values import latency_values
 from supaqueue.cutover.gate.not_worse import (
     LEAST_LATENCIES,
@@ -90,19 +90,20 @@ def _of_backlog(seen: TypeEvidence, rules: GateRules) -> Condition:
     }
     state: State = "unmet" if found.is_growing else "met"
     missing = None
-    if found.rising is None:
-        state, missing = "unknown", f"{MINUTES - len(seen.backlog)} more minutes of it"
-    elif found.limit_seconds is None and found.falling_behind >= FALLING_BEHIND and found.rising < TREND:
+    short = rules.least_backlog_minutes - len(seen.backlog)
+    if short > 0:
+        state, missing = "unknown", f"{short} more minutes of it"
+    elif found.limit_seconds is None and found.falling_behind >= FALLING_BEHIND and found.is_rising:
         state, missing = "unknown", "an age to compare with: the control's, or oldest_waiting_seconds"
-    seconds = 60.0 * (MINUTES - len(seen.backlog)) if found.rising is None else None
+    seconds = 60.0 * short if short > 0 else None
     bound, source = "it does not grow", "waiting jobs of Supabase's, by minute"
     return Condition("backlog", state, bound, source, seen.task_type, figures, missing, seconds)
 
 
 def _of_dead_letters(seen: TypeEvidence, has_enough: bool) -> Condition:
     """Of so many dead letters in all, the canary's are no more than its share of the jobs explains."""
-    canary = Counts(sum(one.canary.jobs for one in seen.first), seen.canary_dead_letters)
-    control = Counts(sum(one.control.jobs for one in seen.first), seen.control_dead_letters)
+    canary = Counts(sum(one.canary.jobs for one in seen.final), seen.canary_dead_letters)
+    control = Counts(sum(one.control.jobs for one in seen.final), seen.control_dead_letters)
     figures: dict[str, Json] = {
         "canary": canary.errors,
         "canary_jobs": canary.jobs,

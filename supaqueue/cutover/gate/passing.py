@@ -13,7 +13,7 @@ from datetime import datetime
 from scipy import stats
 
 from supaqueue.contract import FeatureFlag, Json, RolloutStep
-from supaqueue.cutover.gate.compared_jobs import ComparedJobs, jobs_in
+from supaqueue.cutover.gate.compared_jobs import ComparedJobs, jobs_in, minutes_of
 from supaqueue.cutover.gate.conditions import Condition, State
 from supaqueue.cutover.gate.declaring import canary_share
 from supaqueue.cutover.gate.evidence import Evidence, TypeEvidence
@@ -180,7 +180,7 @@ def _counted(types: Sequence[TypeEvidence], by_key: bool, began_at: datetime) ->
         if by_key
         else (one.canary.jobs, one.canary.jobs + one.control.jobs)
         for of_type in types
-        for one in of_type.first
+        for one in minutes_of(of_type)
         if one.minute > began_at
     ]
     if by_key:
