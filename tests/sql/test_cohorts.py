@@ -217,7 +217,8 @@ def test_one_that_is_killed_leaves_nothing(open_calls: Callable[[], Calls], call
 def test_old_cohorts_are_forgotten_a_few_at_a_time(calls: Calls) -> None:
     calls.connection.execute(
         "insert into job_cohorts"
-        " (minute, task_type, first_canary, first_control, final_canary, final_control) select clock_timestamp() - interval '91 days' + n * interval '1 minute', 't', s, s, s, s"
+        " (minute, task_type, first_canary, first_control, final_canary, final_control)"
+        " select clock_timestamp() - interval '91 days' + n * interval '1 minute', 't', s, s, s, s"
         " from generate_series(1, 600) as n, (select row(0, 0, 0, 0, 0)::job_cohort_side as s) as none"
     )
     counts = []
