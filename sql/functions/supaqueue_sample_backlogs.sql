@@ -3,10 +3,13 @@
 create or replace function supaqueue_sample_backlogs() returns void
 language plpgsql
 set search_path from current
+set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
 declare
     at_once constant timestamptz := clock_timestamp();
-    previous constant timestamptz := (select b.sampled_at from job_backlogs b order by b.minute desc limit 1);
+    previous constant timestamptz := (
+        select max(b.sampled_at) from job_backlogs b where b.minute > at_once - interval '3 minutes');
 begin
     if previous >= date_bin('1 minute', at_once, 'epoch') then
         return;

@@ -156,6 +156,7 @@ def test_outcomes_in_bullmqs_own_means(served: Ground, asked: str, status: str, 
     assert ending is not None
     assert ending.status == status
     assert seen_by(served.client, job_id) == attempts
+    assert (Stamp(job_id) in served.index.unsent_first_failures(999)) == (asked == "retry")
     until(lambda: "finishedOn" in served.stored(job_id), "ended in BullMQ too")
 
 
@@ -191,6 +192,7 @@ def test_an_old_processor_keeps_its_retries(
     entry = old.ended(old.enqueue(task_type, payload, **options))
     assert entry.ending is not None
     assert (entry.ending.status, entry.ending.attempts, entry.starts) == (status, attempts, attempts)
+    assert (Stamp(entry.job_id) in old.index.unsent_first_failures(999)) == (attempts > 1)
 
 
 def test_an_old_processors_signal_is_set_by_a_cancellation(old: Ground) -> None:

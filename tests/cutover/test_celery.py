@@ -147,6 +147,7 @@ def test_outcomes_in_celerys_own_means(served: Ground, asked: str, status: str, 
     assert ending is not None
     assert ending.status == status
     assert seen_by(served.client, job_id) == attempts
+    assert (Stamp(job_id) in served.index.unsent_first_failures(999)) == (asked == "retry")
     state = {"completed": "SUCCESS", "cancelled": "REVOKED", "failed": "FAILURE"}[status]
     until(lambda: AsyncResult(job_id, app=served.app).state == state, state)
 
@@ -174,6 +175,7 @@ def test_old_tasks_keep_their_signature_and_retries(
     entry = served.ended(served.enqueue(task_type, payload))
     assert entry.ending is not None
     assert (entry.ending.status, entry.ending.attempts, entry.starts) == (status, attempts, attempts)
+    assert (Stamp(entry.job_id) in served.index.unsent_first_failures(999)) == (attempts > 1)
 
 
 def test_a_second_copy_does_nothing(served: Ground) -> None:

@@ -133,6 +133,7 @@ def test_outcomes_mean_what_they_mean_in_supabase(
     start_worker()
     assert outcome(ended(legacy, job)) == (status, result, attempts)
     assert effects(client, job.job_id) == runs
+    assert legacy.index.unsent_first_failures(9) == [Stamp(job.job_id)] * (wish == "retry")
 
 
 def test_a_function_that_raises_is_tried_as_often_as_its_job_says(
@@ -147,6 +148,8 @@ def test_a_function_that_raises_is_tried_as_often_as_its_job_says(
     until(lambda: status_in_rq(client, too_few) == "failed", "RQ's own end")
     assert effects(client, "too few") == 2
     assert entry_of(legacy, too_few).starts == 2
+    told = {stamp.job_id for stamp in legacy.index.unsent_first_failures(9)}
+    assert told == {enough.job_id, too_few.job_id}
 
 
 def test_a_message_without_a_stamp_runs_and_is_counted(
