@@ -72,9 +72,10 @@ def read_judged(rules: Path | None, parity_rules: Path | None, legacy: str | Non
 def gate_on(transport: Transport, judged: Judged, *, by: str) -> Iterator[Gate]:
     """Open the legacy queue anew, whether it lives or not, and return a gate on both systems."""
     from supaqueue.cutover.gate.look import Gate
+    from supaqueue.cutover.gate.probes import Probing
 
     legacy = open_or_none(judged.legacy)
-    is_alive = legacy is not None and _is_alive(legacy)
+    probing = Probing(transport, legacy, through_legacy=judged.rules.legacy_probes)
 
     def compare(since: datetime, until: datetime, task_types: Collection[str] | None) -> ComparedJobs:
         if legacy is None:
@@ -85,7 +86,8 @@ def gate_on(transport: Transport, judged: Judged, *, by: str) -> Iterator[Gate]:
 
     def read(since: datetime) -> Evidence:
         found = read_seen(transport, judged.rules, since, with_first_attempts=tells)
-        return replace(found, legacy_is_alive=is_alive)
+        seen = probing.look().within(found)
+        return seen if legacy is not None else replace(seen, legacy_is_alive=False)
 
     try:
         yield Gate(transport, read, compare, judged.rules, by)
@@ -159,11 +161,3 @@ def open_or_none(name: str | None) -> LegacyQueue | None:
 def this_process(what: str) -> str:
     """Return who does something here, for the history."""
     return f"{what} ({socket.gethostname()[-150:]}:{os.getpid()})"
-
-
-def _is_alive(legacy: LegacyQueue) -> bool:
-    try:
-        legacy.broker.check_alive()
-    except LegacyUnavailable:
-        return False
-    return True

@@ -98,7 +98,12 @@ def _of_probes(evidence: Evidence) -> Iterator[Condition]:
                 "unmet" if one.lost_in_a_row >= LOST_PROBES else "met" if one.sent else "unknown",
                 f"fewer than {LOST_PROBES} lost in a row",
                 f"probes of queue {one.queue}",
-                figures={"queue": one.queue, "sent": one.sent, "lost_in_a_row": one.lost_in_a_row},
+                figures={
+                    "queue": one.queue,
+                    "sent": one.sent,
+                    "lost_in_a_row": one.lost_in_a_row,
+                    "workers": one.workers,
+                },
             )
 
 

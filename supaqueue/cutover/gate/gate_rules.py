@@ -2,6 +2,8 @@
 
     least_backlog_minutes = 15  # of which a backlog must be known before it counts as stable
 
+    legacy_probes = true        # whether legacy's workers run probes; those without a registry may not
+
     [[step]]
     percent = 10            # the share that is entered,
     mismatch_bound = 1.0    # what must be ruled out before it, in percent,
@@ -82,6 +84,7 @@ class GateRules:
         least_backlog_minutes: of how many a backlog must be known; one that grows shows in 15.
         first_seconds: after how long first attempts are counted; None: as usual.
         settle_seconds: after how long final outcomes are counted; None: by what jobs take.
+        legacy_probes: whether probes are sent through the legacy queue.
     """
 
     shares: tuple[Share, ...] = SHARES
@@ -90,6 +93,7 @@ class GateRules:
     least_backlog_minutes: int = MINUTES
     first_seconds: float | None = None
     settle_seconds: float | None = None
+    legacy_probes: bool = True
 
     def of(self, task_type: str) -> Objectives:
         """Return what a type is to keep."""
@@ -115,6 +119,7 @@ class _File(_Strict):
     least_backlog_minutes: Annotated[int, Field(ge=1, le=MINUTES)] = MINUTES
     first_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
     settle_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    legacy_probes: bool = True
     step: tuple[_Share, ...] = ()
     default: _Objectives = _Objectives()
     type: dict[str, _Objectives] = Field(default_factory=dict)
@@ -151,6 +156,7 @@ def load_gate_rules(path: Path) -> GateRules:
         given.least_backlog_minutes,
         given.first_seconds,
         given.settle_seconds,
+        given.legacy_probes,
     )
 
 

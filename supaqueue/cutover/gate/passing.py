@@ -13,6 +13,7 @@ from datetime import datetime
 from scipy import stats
 
 from supaqueue.contract import FeatureFlag, Json, RolloutStep
+from supaqueue.cutover.gate.alarms import LOST_PROBES
 from supaqueue.cutover.gate.compared_jobs import ComparedJobs, jobs_in, minutes_of
 from supaqueue.cutover.gate.conditions import Condition, State
 from supaqueue.cutover.gate.declaring import canary_share
@@ -53,6 +54,7 @@ def conditions_of(asked: Asked) -> tuple[Condition, ...]:
         _of_flag(asked.flag),
         _of_holding(asked),
         _of_legacy(asked.evidence),
+        *_of_probes(asked.evidence),
         _of_sample(asked),
         _of_safety(asked.whole),
         _of_share(asked),
@@ -111,6 +113,23 @@ def _of_legacy(evidence: Evidence) -> Condition:
         "the legacy queue",
         missing=None if is_alive else "an answer of the legacy queue",
     )
+
+
+def _of_probes(evidence: Evidence) -> Iterator[Condition]:
+    bound = f"fewer than {LOST_PROBES} lost in a row"
+    for one in (each for each in evidence.probes if each.owner == "legacy"):
+        is_lost = one.lost_in_a_row >= LOST_PROBES
+        yield Condition(
+            *("legacy_probes", "unmet" if is_lost else "met", bound, f"legacy's probes of queue {one.queue}"),
+            figures={"queue": one.queue, "sent": one.sent, "lost_in_a_row": one.lost_in_a_row},
+            missing="a living worker there that runs probes; or `legacy_probes = false`" if is_lost else None,
+        )
+    for queue in evidence.unprobed:
+        yield Condition(
+            *("probes", "not_asked", bound, f"probes of queue {queue}"),
+            figures={"queue": queue},
+            missing="workers of this version: those that serve it run no probes",
+        )
 
 
 def _of_sample(asked: Asked) -> Condition:
