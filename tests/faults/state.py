@@ -46,7 +46,8 @@ _TABLES = {
     "rollout_notices": "select attempts, told_at, due_at, problem from rollout_notices"
     " join feature_flag_changes using (change_id) where flag_name = any (%(names)s) order by change_id",
     "job_leases": "select * from job_leases where lease_name = any (%(names)s)",
-    "job_changes": "select function, change, changed_by from job_changes where changed_by = any (%(names)s)",
+    "job_changes": "select function, change, changed_by from job_changes where changed_by = any (%(names)s)"
+    " order by changed_at",
 }
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request", "version"})

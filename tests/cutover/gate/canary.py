@@ -63,8 +63,8 @@ class Site:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def at_work(self, *, polling: float = 0.02) -> Iterator[Site]:
-        """Start everything; at the end it stops."""
+    def at_work(self, *, slots: int = 8, lease_seconds: float = 10.0) -> Iterator[Site]:
+        """Start everything, Supabase's worker with so many slots; at the end it stops."""
         world = self.world
         with ExitStack() as stack:
             own = OwnQueue(world.settings, world.client, world.queue_name)
@@ -81,11 +81,12 @@ class Site:
             relay.start()
             stack.callback(relay.stop)
             broker = FolderBroker(self.folder / "legacy", clock=world.legacy.broker.clock)  # type: ignore[attr-defined]
-            worker = FolderWorker(self._registry("legacy"), broker, world.guard, poll_seconds=polling)
+            worker = FolderWorker(self._registry("legacy"), broker, world.guard, poll_seconds=0.02)
             threads = stack.enter_context(ThreadPoolExecutor(1))
             threads.submit(worker.run)
             stack.callback(worker.stop)
-            stack.enter_context(own.worker(self._registry("supabase"), concurrency=8))
+            supabase = own.worker(self._registry("supabase"), concurrency=slots, lease_seconds=lease_seconds)
+            stack.enter_context(supabase)
             yield self
 
     def _registry(self, side: Side) -> Registry:

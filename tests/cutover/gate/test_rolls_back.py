@@ -1,16 +1,23 @@
-"""A canary on the real stack, with real workers of both sides and a watch: what takes it back, and what not."""
+"""A canary on the real stack, with workers of both sides and a watch: what takes it back, and what not."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from supaqueue.cutover.gate.gate_rules import GateRules
+from supaqueue.cutover.legacy.folder import folder_queue
+from supaqueue.cutover.spool import Spool
+from supaqueue.settings import Settings
+from supaqueue.transport import RestTransport
 from tests.cutover.commands import Terminal
 from tests.cutover.gate.canary import Site
+from tests.cutover.gate.fast_clock import clock_of, fast_stack
 from tests.cutover.world import World
 from tests.worker.waiting import until
 
@@ -100,3 +107,50 @@ def test_without_traffic_it_holds_for_as_long_as_it_lasts(site: Site) -> None:
             assert "more jobs" in str(missing["mismatches"])
         assert {one.state for one in verdict.alarms if one.name == "probes"} == {"met"}
     assert not {one["kind"] for one in site.notices} & {"rolled_back", "halted"}
+
+
+TIMES = 10
+"""How much faster the database's time runs: 20 minutes of it are two of ours."""
+
+
+@pytest.fixture
+def fast_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Both systems, and their clocks, at ten times our pace."""
+    with fast_stack(tmp_path, TIMES, monkeypatch) as stack:
+        for name, value in stack.env().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("supaqueue.worker.worker.HEARTBEAT_SECONDS", 1.0)
+        with psycopg.connect(stack.superuser_url, autocommit=True) as database:
+            clock = clock_of(database, TIMES)
+            settings = Settings(url=stack.url, service_role_key=stack.service_role_key)
+            transport = RestTransport(settings)
+            legacy = folder_queue(tmp_path / "legacy", clock=clock)
+            world = World(settings, database, transport, legacy, Spool(tmp_path / "spool"))
+            yield Site(world, tmp_path, AT_ONCE, seconds_each=0.15)
+            transport.close()
+            legacy.close()
+
+
+@pytest.mark.timeout(900)
+def test_a_burst_that_drains_takes_nothing_back(fast_site: Site) -> None:
+    """Ten times the load for two minutes, more than the workers can do; then as before."""
+    site, waited = fast_site, []
+    load = {"a_second": 4.0}
+    oldest = "select count(*) from job_tasks where status = 'pending' and purpose = 'run'"
+    with site.at_work(lease_seconds=300.0, slots=1):
+        site.go_to(50)
+        with site.traffic(lambda: load["a_second"]):
+            began = time.monotonic()
+            for verdict in site.verdicts(pause=1.0):
+                assert (verdict.answer, verdict.action) == ("hold", "none"), verdict.because
+                minutes = (time.monotonic() - began) * TIMES / 60
+                load["a_second"] = 40.0 if 3 <= minutes < 5 else 4.0
+                waited.append(site.world.database.execute(oldest).fetchone()[0])  # type: ignore[index]
+                if minutes > 21:
+                    break
+        site.assert_everything_ended_once()
+    alarms = {one.name: one for one in verdict.alarms}
+    assert alarms["backlog"].state == "met", "15 minutes of it are known"
+    assert alarms["probes"].state == "met"
+    assert max(waited) > 30, "it was a burst"
+    assert waited[-1] < 10, "it drained"
