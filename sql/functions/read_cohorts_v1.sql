@@ -25,8 +25,9 @@ begin
         select json_build_object(
             'columns', json_build_array('minute', 'task_type', 'first_canary', 'first_control', 'final_canary', 'final_control'),
             'rows', coalesce(json_agg(json_build_array((extract(epoch from c.minute) / 60)::bigint, c.task_type,
-                supaqueue_side(c.first_canary), supaqueue_side(c.first_control), supaqueue_side(c.final_canary),
-                supaqueue_side(c.final_control)) order by c.n), '[]'),
+                -- A row's text is that of an array, but for its brackets.
+                translate(c.first_canary::text, '()', '[]')::json, translate(c.first_control::text, '()', '[]')::json,
+                translate(c.final_canary::text, '()', '[]')::json, translate(c.final_control::text, '()', '[]')::json) order by c.n), '[]'),
             'next_page', case when count(*) = page_size then (array_agg(supaqueue_utc_text(c.minute) || ' ' || c.task_type
                 order by c.n desc))[1] end)
         from (
