@@ -98,8 +98,8 @@ def _about(verdict: Verdict) -> str:
         return f"({whose}): but the legacy queue does not live, so that nothing can go there; call a person"
     if step is None:
         return f"({whose}, {flag.stage})"
-    to = "" if step.next_percent is None else f" to {step.next_percent:f}"
-    return f"({whose}, {step.percent:f}{to} percent, declared: {step.declared_jobs:,} jobs)"
+    to = "" if step.next_percent is None else f" to {step.next_percent.normalize():f}"
+    return f"({whose}, {step.percent.normalize():f}{to} percent, declared: {step.declared_jobs:,} jobs)"
 
 
 def _cells(one: Condition) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def present_step(transport: Transport, flag_name: str) -> RolloutStep | None:
 
 def _why(step: RolloutStep, *, covers: bool) -> str:
     if step.verdict == "pass" and not covers:
-        to = "complete" if step.next_percent is None else f"{step.next_percent:f} percent"
+        to = "complete" if step.next_percent is None else f"{step.next_percent.normalize():f} percent"
         return f"the gate passed for {to}, and for no more: `{OPTION} --reason` raises it all the same"
     return (
         f"the gate of the present share {_state(step)}: `supaqueue rollout gate` says what is missing,"

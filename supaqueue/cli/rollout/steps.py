@@ -43,7 +43,8 @@ def _type_of(step: RolloutStep) -> str | None:
 def _print(steps: list[RolloutStep]) -> None:
     table = Table("step", "flag", "percent", "began", "declared", "decided", "by", "evidence", "why anew")
     for step in steps:
-        share = f"{step.percent:f}" + ("" if step.next_percent is None else f" to {step.next_percent:f}")
+        to = "" if step.next_percent is None else f" to {step.next_percent.normalize():f}"
+        share = f"{step.percent.normalize():f}{to}"
         declared = (
             f"{step.declared_jobs:,} jobs, {step.mismatch_bound:.2%}, {step.holding_seconds / 3600:g} h"
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supaqueue.cli.durations import seconds_of
-from supaqueue.cli.parity.until_told import UntilTold
 from supaqueue.cli.rollout.judging import GateFile, Judged, ParityFile, gate_on, read_judged, this_process
 from supaqueue.cli.rollout.options import AsJson, Legacy, print_json, supabase
 from supaqueue.contract import ReadFeatureFlags
@@ -25,16 +24,14 @@ LEAST_LEASE_SECONDS = 60.0
 INTERVALS_HELD = 3.0
 LONGEST_INTERVAL = 600.0
 
-Interval = Annotated[
-    float, typer.Option(parser=seconds_of, metavar="DURATION", help="How long to wait after each look.")
-]
+Interval = Annotated[str, typer.Option(metavar="DURATION", help="How long to wait after each look, like 1m.")]
 
 
 def watch(
     promote: Annotated[
         bool, typer.Option("--promote", help="Lead on to the next share when a step has passed.")
     ] = False,
-    interval: Interval = 60.0,
+    interval: Interval = "1m",
     once: Annotated[bool, typer.Option("--once", help="Look once, and leave: for cron.")] = False,
     rules: GateFile = None,
     parity_rules: ParityFile = None,
@@ -49,24 +46,26 @@ def watch(
     SUPAQUEUE_WATCH_WEBHOOK_SECRET, and in Sentry and Datadog where those are configured. With --once, exit
     code 3 says that the look failed.
     """
-    if not 0 < interval <= LONGEST_INTERVAL:
+    seconds = seconds_of(interval)
+    if not 0 < seconds <= LONGEST_INTERVAL:
         raise InvalidInput("must be longer than nothing, and 10 minutes at most", field="--interval")
     configure_logging(format=log_format, level=log_level)  # type: ignore[arg-type]
     judged = read_judged(rules, parity_rules, legacy)
+    from supaqueue.cli.until_told import UntilTold
     from supaqueue.cutover.gate.watch import watch as watch_all
     from supaqueue.cutover.gate.webhook import Webhook
 
     webhook = Webhook.load()
     _check_address()
     telemetry = Telemetry(configured_hooks(os.environ))
-    watching = _Watching(judged, webhook, telemetry, interval=interval, promotes=promote)
+    watching = _Watching(judged, webhook, telemetry, interval=seconds, promotes=promote)
     failed = False
     try:
         with UntilTold() as until:
             looks = watch_all(
                 watching.look,
                 until.wait,
-                every_seconds=interval,
+                every_seconds=seconds,
                 times=1 if once else None,
                 telemetry=telemetry,
             )
@@ -157,7 +156,9 @@ def _line(looked: Looked) -> str:
         + (f": {one.because[0]}" if one.because else "")
         for one in looked.verdicts
     ]
-    changes = [f"{one.flag_name} is at {one.rollout_percent:f} percent now" for one in looked.changed]
+    changes = [
+        f"{one.flag_name} is at {one.rollout_percent.normalize():f} percent now" for one in looked.changed
+    ]
     return "; ".join(lines + changes) + told
 
 

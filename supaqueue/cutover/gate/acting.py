@@ -41,7 +41,7 @@ def reason_of(verdict: Verdict) -> str:
     """Return why a change follows from a verdict, for the history."""
     if verdict.answer == "pass":
         assert verdict.step is not None
-        return f"step {verdict.step.step_id} passed at {verdict.step.percent:f} percent"
+        return f"step {verdict.step.step_id} passed at {verdict.step.percent.normalize():f} percent"
     told = "; ".join(verdict.because)
     text = (
         f"the legacy queue does not live, so the percent stays: {told}" if verdict.action == "halt" else told

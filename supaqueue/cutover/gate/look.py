@@ -121,7 +121,8 @@ class Gate:
         tests = TESTS_OF_A_TYPE * max(1, len(seen.types))
         alarms = alarms_of(evidence, recent, self.rules, tests=tests)
         asked = Asked(flag, step, evidence, self.rules, None, None, now)
-        if step.verdict is None and _is_held(step, now) and evidence.legacy_is_alive:
+        fires = any(one.state == "unmet" for one in alarms)
+        if step.verdict is None and _is_held(step, now) and evidence.legacy_is_alive and not fires:
             asked = self._with_samples(asked, names)
         conditions = conditions_of(asked)
 

@@ -80,6 +80,20 @@ def evidence(*types: TypeEvidence, **given: Any) -> Evidence:
     return Evidence(BEGAN, BEGAN + timedelta(hours=2), types or (of_type(),), **options | given)
 
 
+def since(began: datetime, seen: Evidence) -> Evidence:
+    """The same, of a step that began then."""
+    ago = began - BEGAN
+    types = tuple(
+        replace(
+            one,
+            first=tuple(replace(minute, minute=minute.minute + ago) for minute in one.first),
+            final=tuple(replace(minute, minute=minute.minute + ago) for minute in one.final),
+        )
+        for one in seen.types
+    )
+    return replace(seen, since=began, until=seen.until + ago, types=types)
+
+
 def compared(jobs: int = 600, different: int = 0, **given: Any) -> ComparedJobs:
     """A comparison in which all is settled."""
     return replace(ComparedJobs(BEGAN, BEGAN + timedelta(hours=1), jobs, different), **given)
