@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from supaqueue.cli.until_told import UntilTold
 from supaqueue.contract import NewSchedule, ScheduleAnswer
 from supaqueue.cron import Cron
 from supaqueue.errors import InvalidInput
@@ -158,11 +158,9 @@ def run(
     configure_logging(format=log_format, level=log_level)  # type: ignore[arg-type]
     telemetry = Telemetry(configured_hooks(os.environ))
     with RestTransport(Settings.load()) as transport:
-        scheduler = Scheduler(transport, telemetry=telemetry)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: scheduler.stop())
         list_schedules(transport)  # says at once what is wrong with address, key or database
-        scheduler.run()
+        with UntilTold() as told, Scheduler(transport, telemetry=telemetry):
+            told.wait()
     telemetry.close()
 
 

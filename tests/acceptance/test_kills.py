@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from supaqueue.client import Queue
 from supaqueue.contract import NewJob
@@ -18,16 +19,10 @@ from tests.sql.checks import failed_checks
 from tests.worker.processes import WorkerProcess, environment, killed_at_the_end, start_worker
 
 QUEUE = "kills"
-TASKS = 10_000
-KILLS = 12
 LOST_LEASES = 6
 """So many end a task, whatever its attempts."""
-POISONS = {
-    2_500: ("kill_own_worker", 1000),
-    5_000: ("kill_own_worker", 1000),
-    7_500: ("kill_own_worker_once_started", 2),
-}
-"""Where tasks that kill their worker stand among the others: type, and attempts that they may take."""
+POISONS = (("kill_own_worker_once_started", 2), ("kill_own_worker", 1000), ("kill_own_worker", 1000))
+"""Tasks that kill their worker, at equal distances among the others: type, and attempts they may take."""
 
 HELD = """
     select w.worker_id, count(t.job_id), coalesce(max(t.lost_leases), 0), bool_and(t.task_type = 'tick'),
@@ -101,10 +96,12 @@ def what_a_frozen_worker_holds(worker: WorkerProcess, connection: psycopg.Connec
     return str(worker_id) if tasks and harmless and not lost_leases else None
 
 
-def jobs() -> Iterator[NewJob]:
-    for number in range(TASKS):
-        if number in POISONS:
-            task_type, max_attempts = POISONS[number]
+def jobs(tasks: int, poisons: int) -> Iterator[NewJob]:
+    distance = tasks // (poisons + 1)
+    for number in range(tasks):
+        place, left = divmod(number, distance)
+        if not left and 1 <= place <= poisons:
+            task_type, max_attempts = POISONS[place - 1]
             yield NewJob(task_type, queue=QUEUE, max_attempts=max_attempts)
         yield NewJob("tick", 0.15, queue=QUEUE, max_attempts=1000)
 
@@ -118,23 +115,29 @@ def work_with_kills(fleet: Fleet, connection: psycopg.Connection[Any], *, kills:
         time.sleep(0.05)
 
 
-def test_nothing_is_lost_and_nothing_ends_twice(own_stack: Stack, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tasks", "kills", "poisons"), [(2_500, 4, 1), pytest.param(10_000, 12, 3, marks=pytest.mark.slow)]
+)
+def test_nothing_is_lost_and_nothing_ends_twice(
+    tasks: int, kills: int, poisons: int, own_stack: Stack, tmp_path: Path
+) -> None:
     """Why no harmless task may fail here, whatever the timing.
 
     Its attempts are as good as unlimited, so only six lost leases can fail it. With two it is claimed alone,
     and then nobody kills its worker: this test kills a worker only while none of its tasks ever lost a lease.
-    Of the three that kill their worker, two do so at once: their start is never recorded, and six lost leases
-    end them. The third waits until its start is recorded, so that each kill costs it one of two attempts.
+    Of those that kill their worker, the first waits until its start is recorded, so that each kill costs it
+    one of two attempts. The others do so at once: their start is never recorded, and six lost leases end
+    them.
     """
     with Queue(url=own_stack.url, service_role_key=own_stack.service_role_key) as queue:
-        queue.enqueue_many(jobs())
+        queue.enqueue_many(jobs(tasks, poisons))
     fleet = Fleet(own_stack, tmp_path)
     with psycopg.connect(own_stack.superuser_url, autocommit=True) as connection:
         with killed_at_the_end(fleet.running):
-            work_with_kills(fleet, connection, kills=KILLS)
+            work_with_kills(fleet, connection, kills=kills)
         assert connection.execute(TASKS_BY_STATUS).fetchall() == [
-            (False, "completed", TASKS),
-            (True, "failed", len(POISONS)),
+            (False, "completed", tasks),
+            (True, "failed", poisons),
         ]
         assert connection.execute(ENDED_TWICE).fetchall() == []
         assert connection.execute(MISCOUNTED).fetchall() == []
@@ -144,8 +147,8 @@ def test_nothing_is_lost_and_nothing_ends_twice(own_stack: Stack, tmp_path: Path
         lost = "select count(*) from job_task_attempts where outcome = 'lease_lost' and worker_id = %s"
         losses = [connection.execute(lost, [worker_id]).fetchone() for worker_id in fleet.killed]
         assert all(row is not None and row[0] > 0 for row in losses)
-    assert len(fleet.killed) == KILLS
-    assert fleet.died >= len(POISONS)
+    assert len(fleet.killed) == kills
+    assert fleet.died >= poisons
 
 
 def test_task_that_kills_its_worker_at_once_takes_no_neighbour_with_it(

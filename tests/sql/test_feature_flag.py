@@ -80,7 +80,7 @@ def test_a_fresh_install_has_no_cutover(calls: Calls, worker: Worker) -> None:
     assert calls.call("list_flag_changes_v1", before_id=None, page_size=10) == []
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.permutations(STAGES, 2))
+@pytest.mark.parametrize(("before", "after"), list(itertools.permutations(STAGES, 2)))
 def test_steps(superuser_calls: Calls, before: str, after: str) -> None:
     connection = superuser_calls.connection
     go_to(connection, before)

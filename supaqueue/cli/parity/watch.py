@@ -14,8 +14,8 @@ from supaqueue.cli.parity.check import Settle, Types, collect_rarely, question_o
 from supaqueue.cli.parity.exit_codes import CODES, COULD_NOT_RUN
 from supaqueue.cli.parity.options import Bound, Compare, Html, Messages, Rules, page_file, seconds_given
 from supaqueue.cli.parity.progress import Shown
-from supaqueue.cli.parity.until_told import Told, UntilTold
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, print_json, supabase
+from supaqueue.cli.until_told import Told, UntilTold
 from supaqueue.cutover.parity.check import Checked
 from supaqueue.cutover.parity.check import check as compare_all
 from supaqueue.cutover.parity.differing import Differing, Found

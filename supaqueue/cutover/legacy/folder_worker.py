@@ -52,6 +52,9 @@ class FolderWorker:
         concurrency: handlers that run at the same time.
         poll_seconds: how long a folder without due files is left alone.
         grace_seconds: how long handlers may go on after `stop`.
+
+    Attributes:
+        is_stopping: whether it was told to stop.
     """
 
     def __init__(
@@ -72,18 +75,14 @@ class FolderWorker:
         self._files: FolderFiles = broker.files
         self._clock: Callable[[], datetime] = broker.clock
         self._options = {one.task_type: one for one in registry.options}
-        self._stopping = threading.Event()
+        self.is_stopping = False
         self._idle = threading.Semaphore(concurrency)
         self._rescued_at = float("-inf")
 
     def stop(self) -> None:
         """Take nothing more; from any thread, or a signal's handler."""
-        self._stopping.set()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it was told to stop."""
-        return self._stopping.is_set()
+        # An event has a lock, and the thread that a handler comes in may hold it.
+        self.is_stopping = True
 
     def run(self) -> bool:
         """Run until `stop`.
@@ -99,9 +98,9 @@ class FolderWorker:
             self._files.sweep()
             claims = FolderClaims(self._files, self._clock)
         threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="supaqueue-folder")
-        while not self._stopping.is_set():
+        while not self.is_stopping:
             if not self._step(claims, threads):
-                self._stopping.wait(self.poll_seconds)
+                time.sleep(self.poll_seconds)
         threads.shutdown(wait=False)
         if not self._all_idle():
             return False

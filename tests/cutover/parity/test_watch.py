@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from supaqueue.cli.parity.until_told import Told, UntilTold
+from supaqueue.cli.until_told import Told, UntilTold
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.parity.check import Checked, check
 from supaqueue.cutover.parity.classes import MATCH, Finding, Fit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import signal
 import socket
@@ -10,6 +11,8 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+LONGEST_WAIT = 3600.0
+"""Seconds; what select takes is limited."""
 
 
 class Told(Exception):
@@ -39,11 +42,11 @@ class UntilTold:
         self._wake.close()
         self._woken.close()
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float = math.inf) -> bool:
         """Wait so long, or until a signal comes; True if one has come."""
         deadline = time.monotonic() + seconds
         while not self._told and (left := deadline - time.monotonic()) > 0:
-            if select.select([self._woken], [], [], left)[0]:
+            if select.select([self._woken], [], [], min(left, LONGEST_WAIT))[0]:
                 self._woken.recv(4096)  # another signal's, perhaps
         return self._told
 
