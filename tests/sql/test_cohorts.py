@@ -202,6 +202,23 @@ def test_two_that_count_take_turns(open_calls: Callable[[], Calls], calls: Calls
     assert read(calls) == {key: sides_of(cohort) for key, cohort in wanted.items()}
 
 
+def test_two_that_find_nothing_to_count_take_one_sample(
+    open_calls: Callable[[], Calls], calls: Calls
+) -> None:
+    since = database_now(calls)
+    close(calls, since)
+    calls.connection.execute("truncate job_backlogs")
+    one, other = open_calls(), open_calls()
+    one.connection.execute("begin")
+    close(one, since)
+    with blocked(lambda: close(other, since), other.connection, calls.connection) as second:
+        one.connection.execute("commit")
+    assert second.result()["more"] is False
+    taken = samples(calls)
+    # Unless a minute began meanwhile.
+    assert len(taken) == len({sample["minute"] for sample in taken}) <= 2
+
+
 def test_one_that_is_killed_leaves_nothing(open_calls: Callable[[], Calls], calls: Calls) -> None:
     since = minutes_ago(calls, 40)
     store_random_jobs(calls.connection, random.Random(2), 100, since)
