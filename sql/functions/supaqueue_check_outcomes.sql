@@ -8,7 +8,7 @@ declare
 begin
     perform supaqueue_check_rows('outcomes[%s]', outcomes,
         '{"job_id": "a UUID", "epoch": "0 to 2147483647", "status": "a string", "result": "JSON", "error": "JSON",
-          "attempts": "0 to 2147483647", "ended_at": "a string"}', array['job_id', 'epoch', 'status']);
+          "attempts": "0 to 2147483647", "starts": "0 to 2147483647", "ended_at": "a string"}', array['job_id', 'epoch', 'status']);
     select e.n - 1 as place, c.problem into refused
     from jsonb_array_elements(outcomes) with ordinality as e (element, n),
     lateral (select case

@@ -11,7 +11,7 @@ begin
     ) as before
     where t.ctid = before.place and before.status in ('pending', 'blocked') and before.purpose = 'run';
     update jobs j set owner = 'legacy', epoch = j.epoch + 1, status = 'mirrored', mirror_state = 'release_due', held = false,
-        legacy_started_at = null, owner_outcome = null, owner_ended_at = null
+        legacy_started_at = null, legacy_first_failed_at = null, owner_outcome = null, owner_ended_at = null
     from unnest(job_ids) as g (job_id)
     cross join lateral (select b.ctid as place from jobs b where b.job_id = g.job_id offset 0) as before
     where j.ctid = before.place;

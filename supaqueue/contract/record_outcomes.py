@@ -14,7 +14,10 @@ from supaqueue.contract.json_value import Json, without_none
 
 @dataclass(frozen=True, slots=True)
 class LegacyOutcome:
-    """How legacy ended a job that it owned under `epoch`; `error` is `{"type", "message"}`."""
+    """How legacy ended a job that it owned under `epoch`; `error` is `{"type", "message"}`.
+
+    `starts`: how often its handler was begun, also where that was no attempt.
+    """
 
     job_id: str
     epoch: int
@@ -23,6 +26,7 @@ class LegacyOutcome:
     error: Json = field(default=None, repr=False)
     attempts: int | None = None
     ended_at: datetime | None = None
+    starts: int | None = None
 
     def row(self) -> dict[str, Json]:
         """Return it as SQL takes it."""
@@ -35,6 +39,7 @@ class LegacyOutcome:
                 "error": self.error,
                 "attempts": self.attempts,
                 "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+                "starts": self.starts,
             }
         )
 

@@ -13,6 +13,7 @@ from typing import Literal, Self, TypeVar
 from supaqueue.contract.json_value import storable_json
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.entry import Ending
+from supaqueue.cutover.legacy.first_failures import free_failed
 from supaqueue.cutover.legacy.index import Index
 from supaqueue.cutover.repeated_run import repeat_soon
 from supaqueue.cutover.stamp import Stamp
@@ -122,14 +123,18 @@ class MarkedRun:
         """Let `run` be called once this run's end is recorded; see `supaqueue.cutover.repeated_run`."""
         self._again = run
 
-    def free(self) -> None:
-        """Give the marker back: an attempt ended, and the broker will try again."""
+    def free(self, *, has_failed: bool = False) -> None:
+        """Give the marker back: an attempt ended, and the broker will try again.
+
+        Args:
+            has_failed: whether that attempt failed; not so if it was snoozed, or never really began.
+        """
         self._ended.set()
         if self.stamp is None:
             return
-        stamp = self.stamp
+        stamp, free = self.stamp, free_failed(self._index) if has_failed else self._index.free
         try:
-            within_budget(self._budget_seconds, lambda: self._index.free(stamp, self.runner))
+            within_budget(self._budget_seconds, lambda: free(stamp, self.runner))
         except LegacyUnavailable as failed:
             _log.warning("the run marker of job %s is left to expire: %s", stamp.job_id, failed)
 

@@ -68,10 +68,16 @@ class OutcomeRelay:
         return Relayed(closed_before=len(recorded), disagreed=len(refused) - len(recorded))
 
     def _send(self, entries: Sequence[Entry]) -> Relayed:
+        if probes := [entry.job_id for entry in entries if entry.is_probe]:
+            self._index.endings_sent(probes)  # they have no mirrors
+        of_jobs = [entry for entry in entries if not entry.is_probe]
+        return self._tell(of_jobs) if of_jobs else Relayed()
+
+    def _tell(self, entries: Sequence[Entry]) -> Relayed:
         answers = {answer.job_id: answer.answer for answer in self._record(entries)}
         late = [entry for entry in entries if answers[entry.job_id] == "unknown"]
         if late:
-            self._mirror(late)
+            send_mirrors(self._transport, late)
             answers |= {answer.job_id: answer.answer for answer in self._record(late)}
         self._index.endings_sent([entry.job_id for entry in entries])
         disagreed = [job_id for job_id, answer in answers.items() if answer == "not_owner"]
@@ -92,18 +98,23 @@ class OutcomeRelay:
             _log.warning("ends of jobs hold what Postgres cannot, and are told without it")
             return self._transport.send(RecordOutcomes(storable))
 
-    def _mirror(self, entries: Sequence[Entry]) -> None:
-        """The mirrors wait in some host's spool, or were lost with it; the index knows the jobs as well."""
-        jobs = []
-        for entry in entries:
-            if entry.job is not None:
-                entry.job.place("legacy")
-                jobs.append(entry.job)
-        for call in enqueue_calls(jobs):
-            self._transport.send(call)
-        abandoned = tuple(entry.job_id for entry in entries if entry.job is None)
-        if abandoned:
-            self._transport.send(AbandonJobs(abandoned))
+
+def send_mirrors(transport: Transport, entries: Sequence[Entry]) -> None:
+    """Send mirrors that wait in some host's spool, or were lost with it; the index knows the jobs as well.
+
+    Raises:
+        CallError: Supabase gave no usable answer.
+    """
+    jobs = []
+    for entry in entries:
+        if entry.job is not None:
+            entry.job.place("legacy")
+            jobs.append(entry.job)
+    for call in enqueue_calls(jobs):
+        transport.send(call)
+    abandoned = tuple(entry.job_id for entry in entries if entry.job is None)
+    if abandoned:
+        transport.send(AbandonJobs(abandoned))
 
 
 def _is_end_of_legacy(entry: Entry) -> bool:
@@ -130,6 +141,7 @@ def outcome_of(entry: Entry) -> LegacyOutcome:
         ending.error,
         ending.attempts,
         ending.ended_at,
+        entry.starts,
     )
 
 

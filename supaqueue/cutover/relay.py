@@ -22,6 +22,7 @@ from supaqueue.contract import (
     ReadFeatureFlags,
     SettleMirrors,
 )
+from supaqueue.cutover.first_failures import FirstFailureRelay
 from supaqueue.cutover.legacy.entry import Ending
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.outcomes import OutcomeRelay
@@ -52,6 +53,7 @@ class Relay:
         self._legacy = legacy
         self._spool = spool
         self._outcomes = OutcomeRelay(transport, legacy.index)
+        self._first_failures = FirstFailureRelay(transport, legacy.index)
 
     def send_spooled(self) -> Relayed:
         """Send what lies in this host's spool to Supabase.
@@ -72,6 +74,7 @@ class Relay:
         for state, step in self._steps():
             for mirrors in self._listed(state):
                 done += step(mirrors)
+        done += self._first_failures.send()
         done += self._outcomes.send()
         return done
 

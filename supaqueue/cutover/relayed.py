@@ -22,6 +22,7 @@ class Relayed:
         settled_unknown: records in doubt of an application, of which it was told what became of their jobs.
         forgotten: entries of legacy's index that were removed, since they had been over for long.
         disagreed: rows that one side answered with a refusal: each is logged, and left for the parity check.
+        first_failures: attempts of legacy's jobs that failed and that another one follows, to Supabase.
     """
 
     mirrored: int = 0
@@ -35,6 +36,7 @@ class Relayed:
     settled_unknown: int = 0
     forgotten: int = 0
     disagreed: int = 0
+    first_failures: int = 0
 
     def __iadd__(self, other: Self) -> Self:
         """Add another turn's."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from bullmq import Queue
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import PROBE_TYPE, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible
 from supaqueue.cutover.legacy.bullmq import BullBroker
 from supaqueue.cutover.legacy.entry import Ending, Entry, Message
@@ -114,6 +114,17 @@ def test_a_registrys_handler_runs_with_its_payload(served: Ground) -> None:
         until(lambda job_id=job_id: served.stored(job_id).get("returnvalue") == "3", "returnvalue")
 
 
+@pytest.mark.parametrize("kind", ["served", "old"])
+def test_a_probe_ends(kind: str, request: pytest.FixtureRequest) -> None:
+    """A processor that was there before is not given it."""
+    ground: Ground = request.getfixturevalue(kind)
+    job_id = ground.enqueue(PROBE_TYPE)
+    entry = ground.ended(job_id)
+    assert entry.ending is not None
+    assert (entry.ending.status, entry.ending.result) == ("completed", None)
+    assert not seen_by(ground.client, job_id)
+
+
 def test_a_registrys_handler_is_retried_as_declared(served: Ground) -> None:
     works = served.enqueue("add", {"a": 1, "b": 2, "failures": 2})
     fails = served.enqueue("add", {"a": 1, "b": 2, "failures": 3})
@@ -145,6 +156,7 @@ def test_outcomes_in_bullmqs_own_means(served: Ground, asked: str, status: str, 
     assert ending is not None
     assert ending.status == status
     assert seen_by(served.client, job_id) == attempts
+    assert (Stamp(job_id) in served.index.unsent_first_failures(999)) == (asked == "retry")
     until(lambda: "finishedOn" in served.stored(job_id), "ended in BullMQ too")
 
 
@@ -180,6 +192,7 @@ def test_an_old_processor_keeps_its_retries(
     entry = old.ended(old.enqueue(task_type, payload, **options))
     assert entry.ending is not None
     assert (entry.ending.status, entry.ending.attempts, entry.starts) == (status, attempts, attempts)
+    assert (Stamp(entry.job_id) in old.index.unsent_first_failures(999)) == (attempts > 1)
 
 
 def test_an_old_processors_signal_is_set_by_a_cancellation(old: Ground) -> None:

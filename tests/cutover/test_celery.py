@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import PROBE_TYPE, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.broker import BrokerCounts
 from supaqueue.cutover.legacy.celery import CeleryBroker
@@ -108,6 +108,12 @@ def test_a_registrys_handler_runs_with_its_payload(served: Ground) -> None:
         assert AsyncResult(job_id, app=served.app).get(timeout=30) == 3
 
 
+def test_a_probe_ends(served: Ground) -> None:
+    entry = served.ended(served.enqueue(PROBE_TYPE))
+    assert entry.ending is not None
+    assert (entry.ending.status, entry.ending.attempts) == ("completed", 1)
+
+
 def test_a_registrys_handler_is_retried_as_declared(served: Ground) -> None:
     works = served.enqueue("add", {"a": 1, "b": 2, "failures": 2})
     fails = served.enqueue("add", {"a": 1, "b": 2, "failures": 3})
@@ -141,6 +147,7 @@ def test_outcomes_in_celerys_own_means(served: Ground, asked: str, status: str, 
     assert ending is not None
     assert ending.status == status
     assert seen_by(served.client, job_id) == attempts
+    assert (Stamp(job_id) in served.index.unsent_first_failures(999)) == (asked == "retry")
     state = {"completed": "SUCCESS", "cancelled": "REVOKED", "failed": "FAILURE"}[status]
     until(lambda: AsyncResult(job_id, app=served.app).state == state, state)
 
@@ -168,6 +175,7 @@ def test_old_tasks_keep_their_signature_and_retries(
     entry = served.ended(served.enqueue(task_type, payload))
     assert entry.ending is not None
     assert (entry.ending.status, entry.ending.attempts, entry.starts) == (status, attempts, attempts)
+    assert (Stamp(entry.job_id) in served.index.unsent_first_failures(999)) == (attempts > 1)
 
 
 def test_a_second_copy_does_nothing(served: Ground) -> None:

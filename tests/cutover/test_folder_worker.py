@@ -97,6 +97,7 @@ def test_a_retry_waits_and_is_counted(site: Site) -> None:
     assert entry.ending is not None
     assert (entry.ending.status, entry.ending.attempts, entry.starts) == ("completed", 2, 2)
     assert [attempt for _, _, attempt, _ in site.marked("ran")] == ["1", "2"]
+    assert site.queue.index.unsent_first_failures(9) == [Stamp(job.job_id)]
 
 
 def test_a_job_whose_attempts_are_spent_lies_in_failed_with_a_reason(site: Site) -> None:

@@ -14,7 +14,7 @@ from rq import Queue
 from rq.job import Job
 from rq.utils import utcformat
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import PROBE_TYPE, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible
 from supaqueue.cutover.legacy.entry import Ending, Entry, Message
 from supaqueue.cutover.legacy.queue import LegacyQueue
@@ -96,13 +96,15 @@ def test_functions_and_handlers_run_in_a_worker(
     keywords = NewJob("by_name", {"path": "a.png", "width": 3})
     handler = NewJob("resize", {"path": "a.png", "width": 3})
     misfit = NewJob("resize", {"path": "a.png", "width": "wide"})
-    legacy.enqueue([plain, keywords, handler, misfit])
+    probe = NewJob(PROBE_TYPE)
+    legacy.enqueue([plain, keywords, handler, misfit, probe])
     start_worker()
     assert outcome(ended(legacy, plain)) == ("completed", 6, 1)
     assert outcome(ended(legacy, keywords)) == ("completed", "a.png@3", 1)
     expected = {"path": "a.png", "job_id": handler.job_id, "attempt": 1}
     assert outcome(ended(legacy, handler)) == ("completed", expected, 1)
     assert outcome(ended(legacy, misfit))[0] == "failed"
+    assert outcome(ended(legacy, probe)) == ("completed", None, 1)
     until(lambda: status_in_rq(client, misfit) == "failed", "RQ's own end")
     assert Job.fetch(handler.job_id, connection=client).return_value() == expected
 
@@ -131,6 +133,7 @@ def test_outcomes_mean_what_they_mean_in_supabase(
     start_worker()
     assert outcome(ended(legacy, job)) == (status, result, attempts)
     assert effects(client, job.job_id) == runs
+    assert legacy.index.unsent_first_failures(9) == [Stamp(job.job_id)] * (wish == "retry")
 
 
 def test_a_function_that_raises_is_tried_as_often_as_its_job_says(
@@ -145,6 +148,8 @@ def test_a_function_that_raises_is_tried_as_often_as_its_job_says(
     until(lambda: status_in_rq(client, too_few) == "failed", "RQ's own end")
     assert effects(client, "too few") == 2
     assert entry_of(legacy, too_few).starts == 2
+    told = {stamp.job_id for stamp in legacy.index.unsent_first_failures(9)}
+    assert told == {enough.job_id, too_few.job_id}
 
 
 def test_a_message_without_a_stamp_runs_and_is_counted(

@@ -32,6 +32,8 @@ INDEX_WRITES = frozenset(
         "start",
         "renew",
         "free",
+        "free_failed",
+        "first_failures_sent",
         "finish",
         "request_cancel",
         "close",
@@ -44,7 +46,10 @@ INDEX_WRITES = frozenset(
     ]
 )
 INDEX_READS = frozenset(
-    ("unpublished", "get", "list_by_time", "list_unstamped_runs", "unsent_endings", "count")
+    (
+        *("unpublished", "get", "list_by_time", "list_unstamped_runs", "unsent_endings", "count"),
+        "unsent_first_failures",
+    )
 )
 BROKER_WRITES = frozenset(("publish", "park", "unpark", "withdraw"))
 BROKER_READS = frozenset(("waiting", "unstamped", "count", "problems", "check_alive", "close"))

@@ -28,9 +28,14 @@ _JSON_ARGUMENTS = frozenset(
         "batch",
         "schedules",
         "changes",
+        "step",
+        "decision",
+        "notices",
         "after",
         "mirrors",
         "outcomes",
+        "failures",
+        "settle_by_type",
     )
 )
 _LEASE = ("job_id", "task_number", "lease_token")

@@ -23,6 +23,8 @@ OURS = (
     "job_queues",
     "job_schedules",
     "job_task_types",
+    "job_cohorts",
+    "job_backlogs",
 )
 
 _SETTINGS = {

@@ -34,6 +34,7 @@ WORKER_CALLS = {
     "settle_mirrors_v1",
     "open_taken_over_jobs_v1",
     "hold_lease_v1",
+    "record_first_failures_v1",
 }
 PRODUCER_CALLS = {
     "contract_version_v1",
@@ -68,6 +69,19 @@ SERVICE_CALLS = {
     "list_task_types_v1",
     "hand_back_jobs_v1",
     "take_over_jobs_v1",
+    "send_probes_v1",
+    "read_probes_v1",
+    "count_worker_calls_v1",
+    "declare_rollout_step_v1",
+    "decide_rollout_step_v1",
+    "list_rollout_steps_v1",
+    "keep_rollout_evidence_v1",
+    "read_rollout_evidence_v1",
+    "list_rollout_notices_v1",
+    "settle_rollout_notices_v1",
+    "close_cohorts_v1",
+    "read_cohorts_v1",
+    "read_cohort_totals_v1",
 }
 ROLES = {
     "anon": set(),

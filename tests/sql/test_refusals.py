@@ -90,6 +90,12 @@ MIRROR_REPAIRS: dict[str, Any] = {
     "outcomes": [],
     "repaired_by": "ada",
 }
+CLOSE: dict[str, Any] = {
+    "since": "2026-01-01T00:00:00Z",
+    "first_seconds": 120,
+    "settle_seconds": 900,
+    "settle_by_type": {"t": 3600},
+}
 COPY_REPAIRS: dict[str, Any] = {
     "job_ids": [],
     "seen_at": "2020-01-01T00:00:00Z",
@@ -97,6 +103,22 @@ COPY_REPAIRS: dict[str, Any] = {
     "repaired_by": "ada",
 }
 
+STEP = {
+    "flag_name": "supabase_queue",
+    "flag_version": 1,
+    "number": 1,
+    "next_percent": 10,
+    "mismatch_bound": 0.01,
+    "seen_rate": 0,
+    "declared_jobs": 299,
+    "canary_jobs": {"invoice": 299},
+    "holding_seconds": 0,
+    "declared_by": "ada",
+}
+DECISION = {"step_id": 1, "verdict": "pass", "evidence": "0" * 64, "decided_by": "ada"}
+RATE_2 = {"mismatch_rate": 2}
+NO_UUID = {"notice_id": SECRET}
+NOTICE = {"notice_id": "019a7c3e-8d32-7a10-8c22-4f6d2e9a0c11", "attempts": 0, "told": True}
 GOOD: dict[str, dict[str, Any]] = {
     "enqueue_jobs_v1": {"jobs": [JOB]},
     "claim_job_tasks_v1": CLAIM,
@@ -133,6 +155,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "repair_mirrors_v1": MIRROR_REPAIRS,
     "repair_copies_v1": COPY_REPAIRS,
     "list_repairs_v1": OBSERVED,
+    "declare_rollout_step_v1": {"step": STEP},
+    "decide_rollout_step_v1": {"decision": DECISION},
+    "list_rollout_steps_v1": {"before_id": None, "page_size": 10},
+    "keep_rollout_evidence_v1": {"content": "{}"},
+    "read_rollout_evidence_v1": {"hash": "0" * 64},
+    "list_rollout_notices_v1": {"page_size": 10},
+    "settle_rollout_notices_v1": {"notices": [NOTICE]},
     "settle_mirrors_v1": {"mirrors": [SETTLED]},
     "start_legacy_v1": {"jobs": [EPOCH]},
     "record_outcomes_v1": {"outcomes": [OUTCOME]},
@@ -140,6 +169,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "open_taken_over_jobs_v1": {"jobs": [TAKEN_OVER]},
     "hold_lease_v1": HOLD,
     "list_task_types_v1": {},
+    "send_probes_v1": {"queues": []},
+    "read_probes_v1": {"queues": [], "lost_after": 60},
+    "count_worker_calls_v1": {},
+    "record_first_failures_v1": {"failures": [EPOCH]},
+    "close_cohorts_v1": CLOSE,
+    "read_cohorts_v1": OBSERVED,
+    "read_cohort_totals_v1": {name: OBSERVED[name] for name in ("since", "until")},
 }
 
 
@@ -405,6 +441,40 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("observe_jobs_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
     ("observe_jobs_v1", OBSERVED | {"page_size": 5001}, "SQ003", "page_size"),
     ("observe_jobs_by_id_v1", {"job_ids": None}, "SQ003", "job_ids"),
+    ("declare_rollout_step_v1", {"step": None}, "SQ003", "step"),
+    ("declare_rollout_step_v1", {"step": STEP | {"colour": 1}}, "SQ002", "step.colour"),
+    ("declare_rollout_step_v1", {"step": STEP | {"number": SECRET}}, "SQ003", "step.number"),
+    ("declare_rollout_step_v1", {"step": STEP | {"flag_version": 0}}, "SQ003", "step.flag_version"),
+    ("declare_rollout_step_v1", {"step": STEP | {"next_percent": 0.005}}, "SQ003", "step.next_percent"),
+    ("declare_rollout_step_v1", {"step": STEP | {"mismatch_bound": 1.5}}, "SQ003", "step.mismatch_bound"),
+    ("declare_rollout_step_v1", {"step": STEP | {"seen_rate": -1}}, "SQ003", "step.seen_rate"),
+    ("declare_rollout_step_v1", {"step": STEP | {"declared_jobs": 0}}, "SQ003", "step.declared_jobs"),
+    ("declare_rollout_step_v1", {"step": STEP | {"canary_jobs": {"a": SECRET}}}, "SQ003", "step.canary_jobs"),
+    ("declare_rollout_step_v1", {"step": STEP | {"canary_jobs": {"a": -1}}}, "SQ003", "step.canary_jobs"),
+    ("declare_rollout_step_v1", {"step": STEP | {"holding_seconds": -1}}, "SQ003", "step.holding_seconds"),
+    ("declare_rollout_step_v1", {"step": STEP | {"reason": ""}}, "SQ003", "step.reason"),
+    ("declare_rollout_step_v1", {"step": STEP | {"number": 2}}, "SQ003", "step.reason"),
+    ("decide_rollout_step_v1", {"decision": DECISION | {"verdict": SECRET}}, "SQ003", "decision.verdict"),
+    ("decide_rollout_step_v1", {"decision": DECISION | {"evidence": SECRET}}, "SQ003", "decision.evidence"),
+    (
+        "decide_rollout_step_v1",
+        {"decision": DECISION | {"mismatch_rate": 2}},
+        "SQ003",
+        "decision.mismatch_rate",
+    ),
+    ("list_rollout_steps_v1", {"before_id": None, "page_size": 0}, "SQ003", "page_size"),
+    ("keep_rollout_evidence_v1", {"content": ""}, "SQ003", "content"),
+    ("keep_rollout_evidence_v1", {"content": SECRET * 1_000_000}, "SQ003", "content"),
+    ("read_rollout_evidence_v1", {"hash": SECRET}, "SQ003", "hash"),
+    ("list_rollout_notices_v1", {"page_size": None}, "SQ003", "page_size"),
+    ("settle_rollout_notices_v1", {"notices": SECRET}, "SQ003", "notices"),
+    (
+        "settle_rollout_notices_v1",
+        {"notices": [NOTICE | NO_UUID]},
+        "SQ003",
+        "notices[0].notice_id",
+    ),
+    ("settle_rollout_notices_v1", {"notices": [NOTICE | {"told": SECRET}]}, "SQ003", "notices[0].told"),
     ("list_repairs_v1", OBSERVED | {"since": SECRET}, "SQ003", "since"),
     ("list_repairs_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
     ("repair_mirrors_v1", MIRROR_REPAIRS | {"jobs": [JOB]}, "SQ003", "jobs[0].owner"),
@@ -460,10 +530,34 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("take_over_jobs_v1", {"jobs": None}, "SQ003", "jobs"),
     ("open_taken_over_jobs_v1", {"jobs": [TAKEN_OVER | {"won": 1}]}, "SQ003", "jobs[0].won"),
     ("open_taken_over_jobs_v1", {"jobs": [EPOCH]}, "SQ003", "jobs[0].won"),
+    ("send_probes_v1", {"queues": [SECRET * 200]}, "SQ003", "queues"),
+    ("send_probes_v1", {"queues": [None]}, "SQ003", "queues"),
+    ("read_probes_v1", {"queues": ["q"] * 1001, "lost_after": 60}, "SQ003", "queues"),
+    ("read_probes_v1", {"queues": None, "lost_after": 0.5}, "SQ003", "lost_after"),
+    ("read_probes_v1", {"queues": None, "lost_after": None}, "SQ003", "lost_after"),
+    ("register_worker_v1", {"worker": WORKER | {"run_id": SECRET}}, "SQ003", "worker.run_id"),
+    ("register_worker_v1", {"worker": WORKER | {"claims_sent": -1}}, "SQ003", "worker.claims_sent"),
     ("hold_lease_v1", HOLD | {"lease_name": None}, "SQ003", "lease_name"),
     ("hold_lease_v1", HOLD | {"holder": ""}, "SQ003", "holder"),
     ("hold_lease_v1", HOLD | {"seconds": -1}, "SQ003", "seconds"),
     ("hold_lease_v1", HOLD | {"seconds": float("nan")}, "SQ003", "seconds"),
+    ("record_first_failures_v1", {"failures": [EPOCH | {"epoch": SECRET}]}, "SQ003", "failures[0].epoch"),
+    ("record_first_failures_v1", {"failures": [EPOCH | {"owner": SECRET}]}, "SQ002", "failures[0].owner"),
+    ("record_first_failures_v1", {"failures": None}, "SQ003", "failures"),
+    ("close_cohorts_v1", CLOSE | {"since": SECRET}, "SQ003", "since"),
+    ("close_cohorts_v1", CLOSE | {"since": "2999-01-01T00:00:00Z"}, "SQ003", "since"),
+    ("close_cohorts_v1", CLOSE | {"first_seconds": -1}, "SQ003", "first_seconds"),
+    ("close_cohorts_v1", CLOSE | {"first_seconds": float("nan")}, "SQ003", "first_seconds"),
+    ("close_cohorts_v1", CLOSE | {"settle_seconds": None}, "SQ003", "settle_seconds"),
+    ("close_cohorts_v1", CLOSE | {"settle_by_type": [SECRET]}, "SQ003", "settle_by_type"),
+    ("close_cohorts_v1", CLOSE | {"settle_by_type": {"t": SECRET}}, "SQ003", "settle_by_type"),
+    ("close_cohorts_v1", CLOSE | {"settle_by_type": {"t": 1e-300}}, "SQ003", "settle_by_type"),
+    ("close_cohorts_v1", CLOSE | {"settle_by_type": None}, "SQ003", "settle_by_type"),
+    ("read_cohorts_v1", OBSERVED | {"since": None}, "SQ003", "since"),
+    ("read_cohorts_v1", OBSERVED | {"page": SECRET}, "SQ003", "page"),
+    ("read_cohorts_v1", OBSERVED | {"page": "2026-13-01T00:00:00Z t"}, "SQ003", "page"),
+    ("read_cohorts_v1", OBSERVED | {"page_size": 5001}, "SQ003", "page_size"),
+    ("read_cohort_totals_v1", {"since": "2030-01-02T00:00:00Z", "until": SECRET}, "SQ003", "until"),
 ]
 
 
@@ -485,6 +579,12 @@ def everything(calls: Calls) -> list[Any]:
         "job_hand_back_places",
         "job_leases",
         "job_repairs",
+        "rollout_steps",
+        "rollout_evidence",
+        "rollout_notices",
+        "job_cohorts",
+        "job_cohort_marks",
+        "job_backlogs",
     )
     return [calls.connection.execute(f"select * from {table}".encode()).fetchall() for table in tables]
 

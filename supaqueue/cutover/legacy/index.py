@@ -141,6 +141,19 @@ class Index(Protocol):
     def free(self, stamp: Stamp, runner: str) -> None:
         """Give the marker back: an attempt ended, and another one follows."""
 
+    def free_failed(self, stamp: Stamp, runner: str) -> None:
+        """Give the marker back as `free` does, and keep as unsent that an attempt failed: once per epoch.
+
+        An index of your own may lack this and the two methods below; then what runs under it is freed by
+        `free`, and a gate does not compare first attempts.
+        """
+
+    def unsent_first_failures(self, limit: int) -> list[Stamp]:
+        """Return under which stamps an attempt failed that the owner's mirror was not told of, in order."""
+
+    def first_failures_sent(self, stamps: Sequence[Stamp]) -> None:
+        """Note that the mirrors of these were told."""
+
     def finish(self, stamp: Stamp, runner: str, ending: Ending) -> FinishAnswer:
         """Record how it ended, and keep it as unsent. A repeat by the same runner is `recorded`.
 

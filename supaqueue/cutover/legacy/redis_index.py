@@ -48,7 +48,7 @@ BATCH = 500
 
 _SHARED = (
     *("accepted", "intents", "published", "parked", "running", "unsent", "over"),
-    *("unstamped", "noted", "reserved"),
+    *("unstamped", "noted", "reserved", "first_failures"),
 )
 
 
@@ -153,6 +153,25 @@ class RedisIndex:
     def free(self, stamp: Stamp, runner: str) -> None:
         """Give the marker back: an attempt ended, and another one follows."""
         self._run_for_one("free", stamp, runner)
+
+    def free_failed(self, stamp: Stamp, runner: str) -> None:
+        """Give the marker back, and keep that an attempt failed; see `Index.free_failed`."""
+        self._run_for_one("free_failed", stamp, runner)
+
+    def unsent_first_failures(self, limit: int) -> list[Stamp]:
+        """Return of which failed attempts mirrors were not told, oldest first."""
+        with answering(self._client, "unsent_first_failures"):
+            found: Any = self._client.zrange(self._prefix + "first_failures", 0, limit - 1)
+        parts = (as_text(one).split(":", 1) for one in found)
+        return [Stamp(job_id, int(epoch)) for epoch, job_id in parts]
+
+    def first_failures_sent(self, stamps: Sequence[Stamp]) -> None:
+        """Note that the mirrors of these were told."""
+        if stamps:
+            with answering(self._client, "first_failures_sent"):
+                self._client.zrem(
+                    self._prefix + "first_failures", *(f"{stamp.epoch}:{stamp.job_id}" for stamp in stamps)
+                )
 
     def finish(self, stamp: Stamp, runner: str, ending: Ending) -> FinishAnswer:
         """Record how it ended, and keep it as unsent; see `Index.finish`."""

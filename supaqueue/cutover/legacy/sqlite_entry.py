@@ -46,6 +46,13 @@ create table if not exists unstamped (
     runs integer not null,
     last_at integer not null
 );
+create table if not exists first_failure (
+    number integer primary key,
+    job_id text not null unique,
+    epoch integer not null,
+    is_unsent integer not null default 1
+);
+create index if not exists first_failure_unsent on first_failure (number) where is_unsent = 1;
 create table if not exists noted (job_id text primary key, at integer not null) without rowid;
 create index if not exists noted_by_time on noted (at)
 """

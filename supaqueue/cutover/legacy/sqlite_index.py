@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from supaqueue.contract import NewJob
+from supaqueue.cutover.legacy import sqlite_first_failures as first_failures
 from supaqueue.cutover.legacy import sqlite_moves as moves
 from supaqueue.cutover.legacy.entry import BrokenGlass, ClosedAs, Ending, Entry, Owner
 from supaqueue.cutover.legacy.index import (
@@ -183,11 +184,23 @@ class SqliteIndex:
     def free(self, stamp: Stamp, runner: str) -> None:
         """Give the marker back."""
         with self._file.transaction("free") as db:
-            db.execute(
-                "update job set runner = null, runs_until = null"
-                " where job_id = ? and epoch = ? and runner = ? and ended_at is null",
-                (stamp.job_id, stamp.epoch, runner),
-            )
+            moves.free(db, stamp, runner)
+
+    def free_failed(self, stamp: Stamp, runner: str) -> None:
+        """Give the marker back, and keep that an attempt failed; see `Index`."""
+        with self._file.transaction("free_failed") as db:
+            if moves.free(db, stamp, runner):
+                first_failures.note(db, stamp)
+
+    def unsent_first_failures(self, limit: int) -> list[Stamp]:
+        """Return of which failed attempts mirrors were not told, oldest first."""
+        with self._file.reading("unsent_first_failures") as db:
+            return first_failures.unsent(db, limit)
+
+    def first_failures_sent(self, stamps: Sequence[Stamp]) -> None:
+        """Note that mirrors were told."""
+        with self._file.transaction("first_failures_sent") as db:
+            first_failures.sent(db, stamps)
 
     def finish(self, stamp: Stamp, runner: str, ending: Ending) -> FinishAnswer:
         """Record how it ended; see `Index`."""
@@ -294,13 +307,9 @@ class SqliteIndex:
         at = microseconds(before)
         with self._file.transaction("forget") as db:
             moves.forget_notes(db, at, limit)
-            removed = db.execute(
-                "delete from job where rowid in (select rowid from job where is_unsent = 0 and ended_at < ?"
-                " and (due_at is null or due_at < ? or closed_as is not 'taken_over')"
-                " order by ended_at limit ?)",
-                (at, at, limit),
-            ).rowcount
-            return removed + moves.forget_reserved(db, before, limit - removed)
+            gone = moves.forget(db, at, limit)
+            first_failures.forget(db, gone)
+            return len(gone) + moves.forget_reserved(db, before, limit - len(gone))
 
     def disconnect(self) -> None:
         """Close the file; the next call opens it again."""

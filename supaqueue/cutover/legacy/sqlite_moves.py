@@ -66,6 +66,17 @@ def reserved_in(db: sqlite3.Connection, job_ids: Sequence[str]) -> set[str]:
     return {job_id for (job_id,) in found}
 
 
+def forget(db: sqlite3.Connection, before: int, limit: int) -> list[str]:
+    """Remove entries that ended or were closed, and were told, before a time; returns their ids."""
+    removed = db.execute(
+        "delete from job where rowid in (select rowid from job where is_unsent = 0 and ended_at < ?"
+        " and (due_at is null or due_at < ? or closed_as is not 'taken_over')"
+        " order by ended_at limit ?) returning job_id",
+        (before, before, limit),
+    )
+    return [job_id for (job_id,) in removed.fetchall()]
+
+
 def forget_reserved(db: sqlite3.Connection, before: datetime, limit: int) -> int:
     """Remove reservations of before a time; returns how many."""
     return db.execute(
@@ -228,6 +239,16 @@ def finish(db: sqlite3.Connection, stamp: Stamp, runner: str, ending: Ending, no
     db.execute("update job set runner = ? where job_id = ?", (runner, stamp.job_id))
     end(db, stamp.job_id, ending, now)
     return "recorded"
+
+
+def free(db: sqlite3.Connection, stamp: Stamp, runner: str) -> bool:
+    """Give the marker back; False if it was not this runner's."""
+    freed = db.execute(
+        "update job set runner = null, runs_until = null"
+        " where job_id = ? and epoch = ? and runner = ? and ended_at is null",
+        (stamp.job_id, stamp.epoch, runner),
+    )
+    return freed.rowcount > 0
 
 
 def record_repeat(db: sqlite3.Connection, stamp: Stamp, repeat: Ending) -> None:

@@ -22,6 +22,7 @@ pytest.register_assert_rewrite(
     f"{__name__}.index_break_glass",
     f"{__name__}.index_calls",
     f"{__name__}.index_endings",
+    f"{__name__}.index_first_failures",
     f"{__name__}.index_races",
     f"{__name__}.index_reservations",
     f"{__name__}.index_unstamped",
@@ -33,6 +34,7 @@ pytest.register_assert_rewrite(
 from supaqueue.cutover.legacy.conformance.index_break_glass import IndexBreakGlass  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_calls import IndexCalls  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_endings import IndexEndings  # noqa: E402
+from supaqueue.cutover.legacy.conformance.index_first_failures import IndexFirstFailures  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_races import IndexRaces  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_reservations import IndexReservations  # noqa: E402
 from supaqueue.cutover.legacy.conformance.index_unstamped import IndexUnstamped  # noqa: E402
@@ -42,7 +44,13 @@ from supaqueue.cutover.legacy.conformance.queue_unstamped import QueueUnstamped 
 
 
 class IndexConformance(
-    IndexCalls, IndexEndings, IndexRaces, IndexReservations, IndexBreakGlass, IndexUnstamped
+    IndexCalls,
+    IndexEndings,
+    IndexFirstFailures,
+    IndexRaces,
+    IndexReservations,
+    IndexBreakGlass,
+    IndexUnstamped,
 ):
     """What every index has to do; override the fixture `connect_index`."""
 

@@ -1,16 +1,17 @@
--- Stands before every script of the index. KEYS: seven sorted sets of job ids, a hash, two more such sets, then a hash per entry
--- asked for.
-local ACCEPTED, INTENTS, PUBLISHED, PARKED, RUNNING, UNSENT, OVER, UNSTAMPED, NOTED, RESERVED = unpack(KEYS, 1, 10)
+-- Stands before every script of the index. KEYS: seven sorted sets of job ids, a hash, three more such sets (the last with epochs), then a
+-- hash per entry asked for.
+local ACCEPTED, INTENTS, PUBLISHED, PARKED, RUNNING, UNSENT, OVER, UNSTAMPED, NOTED, RESERVED, FIRST_FAILURES =
+    unpack(KEYS, 1, 11)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local WAITING = {intent = INTENTS, published = PUBLISHED, parked = PARKED}
 
 local function entries()
-    return #KEYS - 10
+    return #KEYS - 11
 end
 
 local function key_of(n)
-    return KEYS[10 + n]
+    return KEYS[11 + n]
 end
 
 local function microseconds(number)
