@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from supaqueue.errors import SupaqueueError
 from supaqueue.settings import Settings
@@ -33,23 +32,20 @@ class OwnWorkers:
         self._count, self._arguments = count, [queue, str(concurrency)]
         self._environ = os.environ | {"SUPABASE_URL": settings.url}
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._logs: list[IO[bytes]] = []
 
     def __enter__(self) -> Self:
-        self._folder = TemporaryDirectory(prefix="supaqueue-loadtest-")
-        for number in range(self._count):
-            self._processes.append(self._start(self._log(number)))
+        for _ in range(self._count):
+            self._logs.append(TemporaryFile())  # without a name: a kill leaves none behind
+            self._processes.append(self._start(self._logs[-1]))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._folder.cleanup()
-
-    @property
-    def process_ids(self) -> list[int]:
-        """Of those that were started."""
-        return [process.pid for process in self._processes]
+        for log in self._logs:
+            log.close()
 
     def check(self) -> None:
         """Refuse to go on without them.
@@ -57,12 +53,12 @@ class OwnWorkers:
         Raises:
             WorkerEnded: one has ended; with what it said last.
         """
-        for number, process in enumerate(self._processes):
+        for process, log in zip(self._processes, self._logs, strict=True):
             if process.poll() is not None:
-                lines = self._log(number).read_text(errors="replace").strip().splitlines()
-                raise WorkerEnded(
-                    f"a worker of the load test ended: {lines[-1] if lines else 'it said nothing'}"
-                )
+                log.seek(0)
+                lines = log.read().decode(errors="replace").strip().splitlines()
+                last = lines[-1] if lines else "it said nothing"
+                raise WorkerEnded(f"a worker of the load test ended: {last}")
 
     def stop(self) -> None:
         """Let them end gracefully; those that take long are killed."""
@@ -75,20 +71,15 @@ class OwnWorkers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._processes.clear()
 
-    def _log(self, number: int) -> Path:
-        return Path(self._folder.name) / f"worker-{number}.log"
-
-    def _start(self, log: Path) -> subprocess.Popen[bytes]:
+    def _start(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         module = "supaqueue.cli.loadtest.worker_process"
-        with log.open("wb") as output:
-            # In a session of its own: Ctrl+C is for the load test, which lets its workers go on to the end.
-            return subprocess.Popen(
-                [sys.executable, "-m", module, *self._arguments],
-                env=self._environ,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        # In a session of its own: Ctrl+C is for the load test, which lets its workers go on to the end.
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *self._arguments],
+            env=self._environ,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
