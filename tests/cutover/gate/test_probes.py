@@ -12,6 +12,8 @@ import pytest
 
 from supaqueue.contract import PROBE_TYPE, NewJob, RegisterWorker
 from supaqueue.cutover.gate.evidence import Evidence, Probes, WorkerCalls
+from supaqueue.cutover.gate.gate_rules import GateRules, load_gate_rules
+from supaqueue.cutover.gate.passing import conditions_of
 from supaqueue.cutover.gate.probes import Probing, SignsOfLife
 from supaqueue.cutover.legacy.folder import FolderBroker
 from supaqueue.cutover.legacy.folder_worker import FolderWorker
@@ -20,6 +22,8 @@ from supaqueue.cutover.parity.sources import in_legacy, in_supabase
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.cutover.take_over import TakeOver
 from supaqueue.worker import Registry
+from tests.cutover.gate.seen import evidence
+from tests.cutover.gate.test_judging import asked, broken, fired
 from tests.cutover.world import World
 from tests.worker.running import OwnQueue
 from tests.worker.waiting import until
@@ -102,8 +106,8 @@ def test_lost_ones_are_told_of_either_system(world: World, probing: Probing) -> 
     signs = lose(world, probing, 3)
     assert [(one.owner, one.lost_in_a_row) for one in signs.probes] == [("supabase", 3), ("legacy", 3)]
     assert signs.legacy_is_alive is True
-    evidence = signs.within(Evidence(LONG_AGO, FAR_OFF, ()))
-    assert (evidence.probes, evidence.legacy_is_alive) == (signs.probes, True)
+    found = signs.within(Evidence(LONG_AGO, FAR_OFF, ()))
+    assert (found.probes, found.legacy_is_alive) == (signs.probes, True)
 
 
 def test_a_run_under_way_in_legacy_is_a_sign_of_life(world: World, probing: Probing) -> None:
@@ -187,3 +191,23 @@ def test_a_queue_that_holds_no_such_job_is_not_probed(
         refused(world.legacy, NewJob(PROBE_TYPE, queue="q"))
     signs = probing.look()
     assert (set(by_owner(signs)), signs.legacy_is_alive) == ({"supabase"}, True)
+
+
+@pytest.mark.parametrize(("lost", "states"), [(2, ["met"]), (3, ["unmet"])])
+def test_legacys_lost_probes_keep_a_step_from_passing_and_take_nothing_back(
+    lost: int, states: list[str]
+) -> None:
+    seen = evidence(probes=(Probes("q", "legacy", 9, lost),), unprobed=("old",))
+    conditions = conditions_of(asked(evidence=seen))
+    assert [one.state for one in conditions if one.name == "legacy_probes"] == states
+    assert [one.figures["queue"] for one in conditions if one.name == "probes"] == ["old"]
+    assert "probes" not in broken(conditions), "what an older version does not run is told, no more"
+    assert fired(seen) == set()
+    assert fired(evidence(probes=(Probes("q", "supabase", 9, lost),))) == ({"probes"} if lost == 3 else set())
+
+
+def test_probes_through_legacy_can_be_left_out_by_a_rule(tmp_path: Path) -> None:
+    file = tmp_path / "gate.toml"
+    assert GateRules().legacy_probes
+    file.write_text("legacy_probes = false")
+    assert not load_gate_rules(file).legacy_probes
