@@ -10,7 +10,7 @@ import httpx
 
 from supaqueue.contract import Call
 from supaqueue.settings import Settings
-from supaqueue.transport.connections import LIMITS
+from supaqueue.transport.connections import LIMITS, MOST_CONNECTIONS, all_busy, wait_seconds
 from supaqueue.transport.exchange import Exchange, Patience, TryAgain
 
 Reply = TypeVar("Reply")
@@ -20,13 +20,14 @@ class AsyncRestTransport:
     """Makes calls through PostgREST over kept-alive connections, for one event loop.
 
     It may be made anywhere, and belongs to the loop in which it is first used. A call that is cancelled may
-    have taken effect; the transport stays usable.
+    have taken effect, and goes on in the background until it is answered or its try's time is up: httpcore
+    loses connections whose requests are cancelled at the wrong moment.
 
     Args:
         settings: where to, and with which key.
         budget_seconds: how long one call may go on trying.
         try_seconds: how long one try may wait; by default half of the budget, 15 s at most.
-        http_client: connections to use instead of own ones; it is not closed here.
+        http_client: connections to use instead of own ones, 100 at least; it is not closed here.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class AsyncRestTransport:
         self._patience = Patience(budget_seconds, try_seconds)
         self._owned = http_client is None
         self._http = http_client or httpx.AsyncClient(limits=LIMITS)
+        self._places = asyncio.BoundedSemaphore(MOST_CONNECTIONS)
+        self._abandoned: set[asyncio.Task[httpx.Response]] = set()
 
     async def send(self, call: Call[Reply]) -> Reply:
         """Make the call, repeating it within the budget, and return its answer.
@@ -56,7 +59,10 @@ class AsyncRestTransport:
             await asyncio.sleep(verdict.seconds)
 
     async def aclose(self) -> None:
-        """Close the connections, unless they were given."""
+        """Close the connections, unless they were given. What was cancelled is not waited for."""
+        for sending in tuple(self._abandoned):
+            sending.cancel()
+        await asyncio.gather(*self._abandoned, return_exceptions=True)
         if self._owned:
             await self._http.aclose()
 
@@ -69,7 +75,25 @@ class AsyncRestTransport:
         await self.aclose()
 
     async def _try(self, exchange: Exchange[Reply]) -> httpx.Response | httpx.RequestError:
+        request = exchange.request(self._http)
         try:
-            return await self._http.send(exchange.request(self._http), follow_redirects=False)
+            async with asyncio.timeout(wait_seconds(request)):
+                await self._places.acquire()
+        except TimeoutError:
+            return all_busy(request)
+        sending = asyncio.create_task(self._http.send(request, follow_redirects=False))
+        sending.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(sending)
         except httpx.RequestError as error:
             return error
+        except asyncio.CancelledError:
+            if not sending.done():
+                self._abandoned.add(sending)
+            raise
+
+    def _ended(self, sending: asyncio.Task[httpx.Response]) -> None:
+        self._places.release()
+        self._abandoned.discard(sending)
+        if not sending.cancelled():
+            sending.exception()  # nobody else may ask for it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 from typing import Self, TypeVar
@@ -10,7 +11,7 @@ import httpx
 
 from supaqueue.contract import Call
 from supaqueue.settings import Settings
-from supaqueue.transport.connections import LIMITS
+from supaqueue.transport.connections import LIMITS, MOST_CONNECTIONS, all_busy, wait_seconds
 from supaqueue.transport.exchange import Exchange, Patience, TryAgain
 
 Reply = TypeVar("Reply")
@@ -23,7 +24,7 @@ class RestTransport:
         settings: where to, and with which key.
         budget_seconds: how long one call may go on trying.
         try_seconds: how long one try may wait; by default half of the budget, 15 s at most.
-        http_client: connections to use instead of own ones; it is not closed here.
+        http_client: connections to use instead of own ones, 100 at least; it is not closed here.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class RestTransport:
         self._patience = Patience(budget_seconds, try_seconds)
         self._owned = http_client is None
         self._http = http_client or httpx.Client(limits=LIMITS)
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
     def send(self, call: Call[Reply]) -> Reply:
         """Make the call, repeating it within the budget, and return its answer.
@@ -66,7 +68,12 @@ class RestTransport:
         self.close()
 
     def _try(self, exchange: Exchange[Reply]) -> httpx.Response | httpx.RequestError:
+        request = exchange.request(self._http)
+        if not self._places.acquire(timeout=wait_seconds(request)):
+            return all_busy(request)
         try:
-            return self._http.send(exchange.request(self._http), follow_redirects=False)
+            return self._http.send(request, follow_redirects=False)
         except httpx.RequestError as error:
             return error
+        finally:
+            self._places.release()

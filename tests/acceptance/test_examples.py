@@ -50,7 +50,7 @@ SERVERS = {"07_api"}
 """Examples that are servers: test_api_example.py."""
 
 CUTOVER = {"08_parity"}
-"""Examples with an old queue as well: test_parity_example.py."""
+"""Examples with an old queue as well, which go with it: test_parity_example.py."""
 
 
 @contextmanager
@@ -66,12 +66,8 @@ def worker(folder: Path, env: dict[str, str]) -> Iterator[None]:
 
 
 def test_every_example_is_run() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name[0].isdigit()} == {
-        *PRINTED,
-        *TESTS,
-        *SERVERS,
-        *CUTOVER,
-    }
+    found = {path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name[0].isdigit()}
+    assert found - CUTOVER == {*PRINTED, *TESTS, *SERVERS}
 
 
 @pytest.mark.parametrize("name", sorted(PRINTED))
