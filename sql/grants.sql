@@ -38,7 +38,9 @@ begin
                 'job_task_types', 'job_queues', 'job_changes', 'job_prunings', 'job_archives', 'job_schedules', 'job_settings',
                 'job_schedule_version', 'feature_flag', 'feature_flag_changes', 'feature_flag_version', 'job_hand_backs',
                 'job_hand_back_places', 'job_leases', 'job_repairs', 'supaqueue_migrations',
-                'job_cohorts', 'job_cohort_marks', 'job_backlogs')
+                'rollout_steps', 'rollout_evidence', 'rollout_notices',
+                'job_cohorts', 'job_cohort_marks', 'job_backlogs',
+                'job_probes', 'job_worker_calls')
     loop
         execute format('revoke all on %s %s from %s',
             case relation.relkind when 'S' then 'sequence' else 'table' end, relation.name, api_roles);
@@ -68,7 +70,10 @@ begin
                     'start_legacy_v1', 'record_outcomes_v1', 'list_mirrors_v1', 'settle_mirrors_v1', 'take_over_jobs_v1',
                     'open_taken_over_jobs_v1', 'hold_lease_v1', 'count_mirrors_v1', 'observe_jobs_v1', 'observe_jobs_by_id_v1',
                     'list_task_types_v1', 'repair_mirrors_v1', 'repair_copies_v1', 'list_repairs_v1',
-                    'record_first_failures_v1', 'close_cohorts_v1', 'read_cohorts_v1', 'read_cohort_totals_v1'))
+                    'declare_rollout_step_v1', 'decide_rollout_step_v1', 'list_rollout_steps_v1', 'keep_rollout_evidence_v1',
+                    'read_rollout_evidence_v1', 'list_rollout_notices_v1', 'settle_rollout_notices_v1',
+                    'record_first_failures_v1', 'close_cohorts_v1', 'read_cohorts_v1', 'read_cohort_totals_v1',
+                    'send_probes_v1', 'read_probes_v1', 'count_worker_calls_v1'))
     loop
         execute format('revoke all on function %s from %s', routine.name, api_roles);
         if routine.proname like '%\_v1' and exists (select from pg_roles where rolname = 'service_role') then

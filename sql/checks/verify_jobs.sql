@@ -2,7 +2,7 @@
 -- moment; reads only, but all of jobs, job_tasks and job_task_attempts: run it on a replica if the queue is large.
 --   psql "$SUPABASE_DB_URL" -f sql/checks/verify_jobs.sql
 with counted as (
-    select j.job_id, j.status, j.task_count, j.active_tasks, j.unfinished_tasks, j.failed_tasks, j.cancelled_tasks,
+    select j.job_id, j.status, j.abandoned_at, j.task_count, j.active_tasks, j.unfinished_tasks, j.failed_tasks, j.cancelled_tasks,
         count(t.job_id) as tasks,
         count(t.job_id) filter (where t.status in ('claimed', 'processing')) as active,
         count(t.job_id) filter (where t.status in ('blocked', 'pending', 'claimed', 'processing')) as unfinished,
@@ -45,7 +45,7 @@ with counted as (
             when unfinished > 0 and (active > 0 or unfinished < tasks) then 'processing'
             when unfinished > 0 then 'pending'
             when failed > 0 then 'failed'
-            when cancelled > 0 or tasks = 0 then 'cancelled'
+            when cancelled > 0 or tasks = 0 and abandoned_at is not null then 'cancelled'
             else 'completed' end)),
     (6, 'a job has finished_at exactly if it has ended',
         array(select job_id from jobs where status <> 'mirrored'

@@ -13,7 +13,7 @@ begin
             when c.unfinished > 0 and (c.active > 0 or c.unfinished < j.task_count) then 'processing'
             when c.unfinished > 0 then 'pending'
             when c.failed > 0 then 'failed'
-            when c.cancelled > 0 or j.task_count = 0 then 'cancelled'
+            when c.cancelled > 0 or j.task_count = 0 and j.abandoned_at is not null then 'cancelled'
             else 'completed' end,
         finished_at = case when c.unfinished = 0 then coalesce(j.finished_at, at_once) end,
         mirror_state = case when c.unfinished = 0 and j.mirror_state in ('due', 'written') then 'end_due'

@@ -25,6 +25,6 @@ as $$
                 when c.unfinished > 0 and (c.active > 0 or c.unfinished < c.tasks) then 'processing'
                 when c.unfinished > 0 then 'pending'
                 when c.failed > 0 then 'failed'
-                when c.cancelled > 0 or c.tasks = 0 then 'cancelled'
+                when c.cancelled > 0 or c.tasks = 0 and j.abandoned_at is not null then 'cancelled'
                 else 'completed' end)
 $$;

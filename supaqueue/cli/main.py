@@ -18,6 +18,7 @@ COMMANDS = (
     "demo",
     "dev",
     "dlq",
+    "loadtest",
     "migrate",
     "parity",
     "prune",
@@ -33,10 +34,11 @@ EXTRAS = {
     "cutover": ("jinja2", "scipy"),
     "demo": ("soundfile", "jwt", "psycopg"),
     "devstack": ("jwt", "psycopg"),
+    "loadtest": ("hdrh", "plotext"),
 }
 """The modules by which an extra is known to be there."""
 
-NEEDS = {"demo": "demo", "dev": "devstack", "parity": "cutover"}
+NEEDS = {"demo": "demo", "dev": "devstack", "loadtest": "loadtest", "parity": "cutover"}
 """The commands that need an extra."""
 
 

@@ -30,6 +30,7 @@ from supaqueue.contract.cohorts import (
 from supaqueue.contract.contract_version import ContractVersion, SpokenVersions
 from supaqueue.contract.count_jobs import CountJobs, Stats, TaskCount, Unserved, WorkerSeen
 from supaqueue.contract.count_mirrors import CountMirrors, MirrorCounts, OwedMirrors
+from supaqueue.contract.count_worker_calls import CountWorkerCalls, WorkerCallCounts
 from supaqueue.contract.dead_letters import (
     DeadLetterFilter,
     DeadLetterOptions,
@@ -91,11 +92,20 @@ from supaqueue.contract.observe_jobs import (
     ObserveJobsById,
 )
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
+from supaqueue.contract.probes import (
+    PROBE_TYPE,
+    QueueProbes,
+    ReadProbes,
+    SeenProbes,
+    SendProbes,
+    SentProbe,
+    SentProbes,
+)
 from supaqueue.contract.prune_jobs import Pruned, PruneJobs
 from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
 from supaqueue.contract.record_first_failures import RecordFirstFailures
 from supaqueue.contract.record_outcomes import LegacyOutcome, RecordAnswer, RecordOutcomes
-from supaqueue.contract.register_worker import RegisterWorker
+from supaqueue.contract.register_worker import CallTotals, RegisterWorker
 from supaqueue.contract.remove_schedules import RemoveSchedules, ScheduleRef
 from supaqueue.contract.repairs import (
     KeptRepair,
@@ -107,6 +117,25 @@ from supaqueue.contract.repairs import (
     RepairPage,
 )
 from supaqueue.contract.retention_policy import RetentionPolicy
+from supaqueue.contract.rollout_evidence import KeepRolloutEvidence, ReadRolloutEvidence
+from supaqueue.contract.rollout_notices import (
+    ListRolloutNotices,
+    NoticeAnswer,
+    RolloutNotice,
+    SettleRolloutNotices,
+    ToldNotice,
+)
+from supaqueue.contract.rollout_steps import (
+    AnsweredStep,
+    BegunStep,
+    DecideRolloutStep,
+    DeclareRolloutStep,
+    ListRolloutSteps,
+    RolloutStep,
+    RolloutSteps,
+    StepAnswer,
+    StepVerdict,
+)
 from supaqueue.contract.schedule_answer import ScheduleAnswer
 from supaqueue.contract.set_task_types import SetTaskTypes, TaskTypeAnswer, TaskTypeOptions, task_type_options
 from supaqueue.contract.start_legacy import StartLegacy, StartLegacyAnswer
@@ -159,6 +188,16 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     SettleMirrors,
     StartLegacy,
     TakeOverJobs,
+    CountWorkerCalls,
+    ReadProbes,
+    SendProbes,
+    DecideRolloutStep,
+    DeclareRolloutStep,
+    KeepRolloutEvidence,
+    ListRolloutNotices,
+    ListRolloutSteps,
+    ReadRolloutEvidence,
+    SettleRolloutNotices,
     CloseCohorts,
     ReadCohorts,
     ReadCohortTotals,
@@ -171,14 +210,18 @@ __all__ = [
     "CONTRACT_VERSION",
     "LARGEST_OBSERVED_PAGE",
     "OBSERVED_COLUMNS",
+    "PROBE_TYPE",
     "UNCHANGED",
     "AbandonAnswer",
     "AbandonJobs",
+    "AnsweredStep",
     "ArchiveBatch",
     "ArchivedLine",
     "BacklogSample",
+    "BegunStep",
     "BinnedLatencies",
     "Call",
+    "CallTotals",
     "CancelAnswer",
     "CancelJobs",
     "ChangeFeatureFlag",
@@ -192,9 +235,12 @@ __all__ = [
     "ContractVersion",
     "CountJobs",
     "CountMirrors",
+    "CountWorkerCalls",
     "DeadLetterFilter",
     "DeadLetterOptions",
     "DeadLetterPage",
+    "DecideRolloutStep",
+    "DeclareRolloutStep",
     "DeclareSchedules",
     "DeclaredTaskType",
     "DeleteArchivedJobs",
@@ -224,6 +270,7 @@ __all__ = [
     "JobToArchive",
     "JobsToArchive",
     "Json",
+    "KeepRolloutEvidence",
     "KeptRepair",
     "LegacyOutcome",
     "ListDeadLetters",
@@ -231,6 +278,8 @@ __all__ = [
     "ListJobs",
     "ListMirrors",
     "ListRepairs",
+    "ListRolloutNotices",
+    "ListRolloutSteps",
     "ListSchedules",
     "ListTaskTypes",
     "LoggedFlagChange",
@@ -241,6 +290,7 @@ __all__ = [
     "MirrorState",
     "NewJob",
     "NewSchedule",
+    "NoticeAnswer",
     "ObserveJobs",
     "ObserveJobsById",
     "ObservedPage",
@@ -252,10 +302,13 @@ __all__ = [
     "PruneJobs",
     "Pruned",
     "QueuePause",
+    "QueueProbes",
     "ReadCohortTotals",
     "ReadCohorts",
     "ReadFeatureFlags",
     "ReadJobsToArchive",
+    "ReadProbes",
+    "ReadRolloutEvidence",
     "RecordAnswer",
     "RecordFirstFailures",
     "RecordOutcomes",
@@ -272,18 +325,28 @@ __all__ = [
     "RescuedToFail",
     "ResumeQueues",
     "RetentionPolicy",
+    "RolloutNotice",
+    "RolloutStep",
+    "RolloutSteps",
     "ScheduleAnswer",
     "ScheduleRef",
     "Schedules",
+    "SeenProbes",
+    "SendProbes",
+    "SentProbe",
+    "SentProbes",
     "SetTaskTypes",
     "SettleAnswer",
     "SettleMirrors",
+    "SettleRolloutNotices",
     "SideCounts",
     "SpokenVersions",
     "Stage",
     "StartLegacy",
     "StartLegacyAnswer",
     "Stats",
+    "StepAnswer",
+    "StepVerdict",
     "SwitchSchedules",
     "TakeOverAnswer",
     "TakeOverJobs",
@@ -296,9 +359,11 @@ __all__ = [
     "TickSchedules",
     "Ticks",
     "TicksAnswer",
+    "ToldNotice",
     "TypeBacklog",
     "Unchanged",
     "Unserved",
+    "WorkerCallCounts",
     "WorkerSeen",
     "checked_json",
     "flags_json",

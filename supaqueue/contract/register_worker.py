@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from pydantic import TypeAdapter
@@ -20,8 +20,27 @@ _REPLY = TypeAdapter(_Registered)
 
 
 @dataclass(frozen=True, slots=True)
+class CallTotals:
+    """Calls that one run of a worker sent, and those that got no usable answer: totals, which only grow.
+
+    Attributes:
+        run_id: a UUID of the run.
+    """
+
+    run_id: str
+    claims_sent: int = 0
+    claims_failed: int = 0
+    finishes_sent: int = 0
+    finishes_failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterWorker(Call[None]):
-    """Say what a worker serves and that it is alive, or that it has `stopped`."""
+    """Say what a worker serves and that it is alive, or that it has `stopped`.
+
+    Attributes:
+        calls: None says nothing of them; a database before migration 028 refuses anything else.
+    """
 
     function: ClassVar[str] = "register_worker_v1"
     mutates: ClassVar[bool] = True
@@ -34,6 +53,7 @@ class RegisterWorker(Call[None]):
     process_id: int
     version: str
     stopped: bool = False
+    calls: CallTotals | None = None
 
     def arguments(self) -> dict[str, Json]:
         """Return the function's arguments by name."""
@@ -47,6 +67,8 @@ class RegisterWorker(Call[None]):
             "version": self.version,
             "stopped": self.stopped,
         }
+        if self.calls is not None:
+            worker |= asdict(self.calls)
         return {"worker": worker, "contract_version": CONTRACT_VERSION}
 
     def parse(self, body: Json) -> None:

@@ -68,6 +68,12 @@ class OutcomeRelay:
         return Relayed(closed_before=len(recorded), disagreed=len(refused) - len(recorded))
 
     def _send(self, entries: Sequence[Entry]) -> Relayed:
+        if probes := [entry.job_id for entry in entries if entry.is_probe]:
+            self._index.endings_sent(probes)  # they have no mirrors
+        of_jobs = [entry for entry in entries if not entry.is_probe]
+        return self._tell(of_jobs) if of_jobs else Relayed()
+
+    def _tell(self, entries: Sequence[Entry]) -> Relayed:
         answers = {answer.job_id: answer.answer for answer in self._record(entries)}
         late = [entry for entry in entries if answers[entry.job_id] == "unknown"]
         if late:

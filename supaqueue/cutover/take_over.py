@@ -106,4 +106,5 @@ def _bytes_of(message: Unstamped) -> int:
 
 
 def _waits(entry: Entry) -> bool:
-    return entry.owner == "legacy" and entry.ending is None and entry.starts == 0 and entry.closed_as is None
+    is_open = entry.ending is None and entry.starts == 0 and entry.closed_as is None
+    return is_open and entry.owner == "legacy" and not entry.is_probe

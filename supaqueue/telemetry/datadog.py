@@ -31,6 +31,8 @@ METRICS: MappingProxyType[str, Literal["count", "histogram", "gauge"]] = Mapping
         "supaqueue.mirror_failed": "count",
         "supaqueue.read_fallback": "count",
         "supaqueue.parity_mismatch": "count",
+        "supaqueue.rollout_changed": "count",
+        "supaqueue.look_failed": "count",
         "supaqueue.job.wait_seconds": "histogram",
         "supaqueue.job.run_seconds": "histogram",
         "supaqueue.tasks_pending": "gauge",
@@ -45,7 +47,9 @@ _PACKETS_HELD = 1000
 
 
 class DatadogHook:
-    """Sends counters, histograms and gauges to the agent at `url`; never raises for want of one, never waits.
+    """Sends counters, histograms, gauges and a rollout's events to the agent at `url`.
+
+    Never raises for want of one, never waits.
 
     `url` is `udp://host:port`, `unix:///path`, `unixgram:///path` or `unixstream:///path`; `tags` go with
     every metric. A tag for the worker is off by default: each of its values is a time series of its own.
@@ -80,6 +84,8 @@ class DatadogHook:
             case events.ParityMismatch():
                 tags = [*self._tags(event), f"difference:{event.difference}"]
                 self._statsd.increment("supaqueue.parity_mismatch", event.jobs, tags)
+            case events.RolloutChanged():
+                self._rollout(event)
             case _:
                 self._count(event)
 
@@ -108,6 +114,18 @@ class DatadogHook:
         self._statsd.increment("supaqueue.queue_unavailable", 1, tags)
         if event.jobs_not_enqueued:
             self._statsd.increment("supaqueue.enqueue_unavailable", event.jobs_not_enqueued, tags)
+
+    def _rollout(self, event: events.RolloutChanged) -> None:
+        tags = [f"flag_name:{event.flag_name}", f"kind:{event.kind}"]
+        self._statsd.increment("supaqueue.rollout_changed", 1, tags)
+        is_alarm = event.kind in ("rolled_back", "halted")
+        self._statsd.event(
+            f"{event.flag_name}: {event.kind.replace('_', ' ')}",
+            f"{event.percent_before:g} to {event.percent:g} percent, by {event.changed_by}:"
+            f" {event.reason or 'no reason given'}",
+            alert_type="error" if is_alarm else "info",
+            tags=tags,
+        )
 
     def _depth(self, event: events.QueueDepth) -> None:
         tags = [f"queue:{event.queue}"]

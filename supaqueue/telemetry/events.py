@@ -157,6 +157,34 @@ class ParityMismatch:
     jobs: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutChanged:
+    """During a cutover: a flag was changed, by whichever way; `supaqueue rollout watch` tells of it.
+
+    `kind` is `rolled_back`, `halted`, `cleared`, `raised`, `lowered` or `changed`; the percents are what
+    Supabase got and gets of new jobs, 0 while disabled. `reason` is what who changed it gave as one.
+    """
+
+    name: ClassVar[str] = "rollout_changed"
+    flag_name: str
+    kind: str
+    version: int
+    percent_before: float
+    percent: float
+    changed_by: str
+    reason: str | None
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookFailed:
+    """During a cutover: a look of `supaqueue rollout watch` failed, the so many-th in a row."""
+
+    name: ClassVar[str] = "look_failed"
+    error_type: str
+    failures: int
+
+
 Event: TypeAlias = (
     JobEnqueued
     | JobStarted
@@ -170,6 +198,8 @@ Event: TypeAlias = (
     | MirrorFailed
     | ReadFallback
     | ParityMismatch
+    | RolloutChanged
+    | LookFailed
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -30,6 +30,8 @@ LEVELS: dict[type[Event], int] = {
     events.MirrorFailed: logging.WARNING,
     events.ReadFallback: logging.INFO,
     events.ParityMismatch: logging.WARNING,
+    events.RolloutChanged: logging.WARNING,
+    events.LookFailed: logging.WARNING,
     events.JobFailed: logging.ERROR,
 }
 

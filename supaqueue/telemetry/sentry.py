@@ -33,7 +33,9 @@ _FRAME_KEYS = frozenset(
 
 
 class SentryHook:
-    """Captures jobs that failed for good, and, once a minute per call, that the queue is unavailable.
+    """Captures jobs that failed for good, changes of a rollout, and when the queue is unavailable.
+
+    That once a minute per call, and of looks of a watch that fail in a row the first.
 
     Args:
         dsn: captured by a client of our own, whatever the application has set up.
@@ -77,6 +79,10 @@ class SentryHook:
                 self._capture_attempt(event, "warning")
             case events.QueueUnavailable():
                 self._capture_unavailable(event)
+            case events.RolloutChanged():
+                self._capture_rollout(event)
+            case events.LookFailed(failures=1):
+                self._capture_look(event)
 
     def close(self, timeout: float) -> None:
         """Send what is waiting, within `timeout` seconds; the application's own client stays open."""
@@ -123,6 +129,30 @@ class SentryHook:
                 "fingerprint": ["supaqueue", event.name, event.call],
                 "tags": {"call": event.call, "error_type": event.error_type, "committed": event.committed},
                 "contexts": {"call": call | {"suppressed_since_last": suppressed}},
+            }
+        )
+
+    def _capture_rollout(self, event: events.RolloutChanged) -> None:
+        is_alarm = event.kind in ("rolled_back", "halted")
+        change = {name: getattr(event, name) for name in ("flag_name", "kind", "changed_by", "evidence")}
+        percents = f"{event.percent_before:g} to {event.percent:g} percent"
+        self._send(
+            {
+                "level": "error" if is_alarm else "info",
+                "message": f"{event.name}: {event.flag_name} {event.kind}, {percents}",
+                "fingerprint": ["supaqueue", event.name, event.flag_name, str(event.version)],
+                "tags": {"flag_name": event.flag_name, "kind": event.kind},
+                "contexts": {"rollout": change | {"version": event.version, "reason": event.reason}},
+            }
+        )
+
+    def _capture_look(self, event: events.LookFailed) -> None:
+        self._send(
+            {
+                "level": "warning",
+                "message": f"{event.name}: {event.error_type}",
+                "fingerprint": ["supaqueue", event.name, event.error_type],
+                "tags": {"error_type": event.error_type},
             }
         )
 

@@ -7,10 +7,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from supaqueue.contract import HeartbeatAnswer, HeartbeatJobTasks, RegisterWorker
-from supaqueue.errors import CallError
+from supaqueue.contract import CallTotals, HeartbeatAnswer, HeartbeatJobTasks, RegisterWorker
+from supaqueue.errors import CallError, CallRefused
 from supaqueue.telemetry.events import WorkerStalled
 from supaqueue.telemetry.hook import Telemetry
 from supaqueue.transport import Transport
@@ -21,8 +21,9 @@ _log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 """The longest pause after a beat that failed."""
 
-REGISTER_SECONDS = 60.0
-"""The registration is repeated so often, should its row have been lost or changed."""
+REGISTER_SECONDS = 20.0
+"""The registration is repeated so often: it tells how calls go, and its row may have been lost or changed."""
+UNKNOWN_OPTION = "SQ002"
 
 
 class Pulse:
@@ -62,6 +63,7 @@ class Heartbeat:
         on_answer: told, in the event loop's thread, of every task that is not simply held.
         on_renewal: called, in the event loop's thread, when a beat was answered after one that was not.
         failed: told, in this thread, of every beat that failed.
+        totals: says how the worker's calls went.
     """
 
     transport: Transport
@@ -76,6 +78,8 @@ class Heartbeat:
     on_answer: Callable[[HeartbeatAnswer], None]
     on_renewal: Callable[[], None]
     failed: Callable[[CallError], None]
+    totals: Callable[[], CallTotals]
+    _tells_totals: bool = True
     _failing: bool = False
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -132,8 +136,19 @@ class Heartbeat:
             if answer.answer != "held":
                 self.loop.call_soon_threadsafe(self.on_answer, answer)
         if time.monotonic() - self._registered_at > REGISTER_SECONDS:
-            self.transport.send(self.registration)
+            self._register()
             self._registered_at = time.monotonic()
+
+    def _register(self) -> None:
+        calls = self.totals() if self._tells_totals else None
+        try:
+            self.transport.send(replace(self.registration, calls=calls))
+        except CallRefused as refused:
+            if calls is None or refused.sqlstate != UNKNOWN_OPTION:
+                raise
+            _log.info("this database is older and is not told how calls go: supaqueue migrate")
+            self._tells_totals = False
+            self.transport.send(self.registration)
 
     def _stalled(self, held: list[Held]) -> Held | None:
         silent = self.pulse.silent_seconds

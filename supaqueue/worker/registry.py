@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from supaqueue.backoff import Backoff
-from supaqueue.contract import Json, NewSchedule, TaskTypeOptions, task_type_options
+from supaqueue.contract import PROBE_TYPE, Json, NewSchedule, TaskTypeOptions, task_type_options
 from supaqueue.contract.json_value import encode
 from supaqueue.errors import ConfigurationError, PayloadMismatch
 from supaqueue.schedule import Missed
@@ -95,7 +95,9 @@ class Registry:
         declared = task_type_options(max_attempts, backoff, timeout, deadline)
 
         def register(function: F) -> F:
-            handler = _inspect(task_type or str(getattr(function, "__name__", "")), function)
+            handler = handler_from(task_type or str(getattr(function, "__name__", "")), function)
+            if handler.task_type == PROBE_TYPE:
+                raise ConfigurationError(f"task type {PROBE_TYPE!r} is reserved: name yours otherwise")
             if handler.task_type in self._handlers:
                 raise ConfigurationError(f"task type {handler.task_type!r} is registered twice")
             self._handlers[handler.task_type] = handler
@@ -188,7 +190,12 @@ def _places(mismatch: ValidationError, field: str) -> list[str]:
     return [f"{'.'.join((field, *map(str, error['loc'])))}: {error['type']}" for error in errors]
 
 
-def _inspect(task_type: str, function: HandlerFunction) -> Handler:
+def handler_from(task_type: str, function: HandlerFunction) -> Handler:
+    """Return a function as the handler of a task type.
+
+    Raises:
+        ConfigurationError: if the name or the function's parameters do not fit.
+    """
     if not 1 <= len(task_type) <= 200:
         raise ConfigurationError("a task type has 1 to 200 characters")
     hints = get_type_hints(function, include_extras=True) if inspect.isroutine(function) else {}

@@ -17,6 +17,7 @@ from supaqueue.telemetry.events import JobStarted
 from supaqueue.worker.context import Context
 from supaqueue.worker.facts import lease_lost, task_ids
 from supaqueue.worker.leases import Held, Leases, Stop
+from supaqueue.worker.probe import served_handler
 from supaqueue.worker.progress_report import ProgressReport
 from supaqueue.worker.registry import Registry
 from supaqueue.worker.run import Ended, abandoned, run_task, unstarted
@@ -159,7 +160,8 @@ class Runner:
                     **task_ids(held), attempt=held.task.attempt, waited_seconds=held.task.waited_seconds
                 )
             )
-        handler = self.registry.handlers[held.task.task_type]
+        handler = served_handler(self.registry, held.task.task_type)
+        assert handler is not None, "claimed, although no handler is there"
         limit = TimeLimit(held, self._abandon)
         try:
             return await run_task(held, handler, self.threads, self.max_result_bytes)

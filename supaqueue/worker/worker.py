@@ -17,14 +17,16 @@ from supaqueue.contract import FinishAnswer, HeartbeatAnswer, RegisterWorker, Re
 from supaqueue.errors import CallError, ConfigurationError
 from supaqueue.settings import Settings
 from supaqueue.telemetry.hook import Telemetry
-from supaqueue.transport import AsyncRestTransport, RestTransport
+from supaqueue.transport import AsyncRestTransport, AsyncTransport, RestTransport
 from supaqueue.version import __version__
+from supaqueue.worker.calls import CountedCalls
 from supaqueue.worker.claiming import Claimer, Room
 from supaqueue.worker.facts import finish_event, queue_unavailable, rescued_to_fail
 from supaqueue.worker.finishing import Finisher
 from supaqueue.worker.heartbeat import Heartbeat, Pulse
 from supaqueue.worker.leases import Leases
 from supaqueue.worker.pause import Polling
+from supaqueue.worker.probe import served_types
 from supaqueue.worker.progress import ProgressSender
 from supaqueue.worker.registry import Registry
 from supaqueue.worker.run import Ended
@@ -134,9 +136,10 @@ class Worker:
             transport, self._leases, self.worker_id, self.lease_seconds, self._heard, self._call_failed
         )
         runner = self._runner = self._new_runner(loop)
-        heartbeat = self._heartbeat(beats, pulse, loop, runner)
-        self._finisher = Finisher(transport, self._leases, self.worker_id, self._answered, self._call_failed)
-        claimer = self._new_claimer(transport, runner)
+        counted = CountedCalls(transport)
+        heartbeat = self._heartbeat(beats, pulse, loop, runner, counted)
+        self._finisher = Finisher(counted, self._leases, self.worker_id, self._answered, self._call_failed)
+        claimer = self._new_claimer(counted, runner)
         heartbeat.start()
         reporting = asyncio.create_task(self._finisher.run())
         reporting.add_done_callback(self._reporting_ended)  # without reports, work would be done for nothing
@@ -179,13 +182,13 @@ class Worker:
             on_progress=partial(self._progress_changed, loop),
         )
 
-    def _new_claimer(self, transport: AsyncRestTransport, runner: Runner) -> Claimer:
+    def _new_claimer(self, transport: AsyncTransport, runner: Runner) -> Claimer:
         return Claimer(
             transport=transport,
             leases=self._leases,
             worker_id=self.worker_id,
             queues=self.queues,
-            task_types=tuple(self.registry.handlers),
+            task_types=served_types(self.registry),
             lease_seconds=self.lease_seconds,
             room=self._room,
             polling=self.polling,
@@ -199,7 +202,12 @@ class Worker:
         )
 
     def _heartbeat(
-        self, beats: RestTransport, pulse: Pulse, loop: asyncio.AbstractEventLoop, runner: Runner
+        self,
+        beats: RestTransport,
+        pulse: Pulse,
+        loop: asyncio.AbstractEventLoop,
+        runner: Runner,
+        counted: CountedCalls,
     ) -> Heartbeat:
         return Heartbeat(
             transport=beats,
@@ -214,13 +222,14 @@ class Worker:
             on_answer=runner.heard,
             on_renewal=self._freed.set,
             failed=self._call_failed,
+            totals=lambda: counted.totals,
         )
 
     def _registration(self, *, stopped: bool) -> RegisterWorker:
         return RegisterWorker(
             worker_id=self.worker_id,
             queues=self.queues,
-            task_types=tuple(self.registry.handlers),
+            task_types=served_types(self.registry),
             concurrency=self.concurrency,
             host=socket.gethostname(),
             process_id=os.getpid(),

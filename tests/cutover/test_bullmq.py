@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from bullmq import Queue
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import PROBE_TYPE, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible
 from supaqueue.cutover.legacy.bullmq import BullBroker
 from supaqueue.cutover.legacy.entry import Ending, Entry, Message
@@ -112,6 +112,17 @@ def test_a_registrys_handler_runs_with_its_payload(served: Ground) -> None:
         assert (entry.ending.status, entry.ending.result, entry.ending.attempts) == ("completed", 3, 1)
         assert entry.starts == 1
         until(lambda job_id=job_id: served.stored(job_id).get("returnvalue") == "3", "returnvalue")
+
+
+@pytest.mark.parametrize("kind", ["served", "old"])
+def test_a_probe_ends(kind: str, request: pytest.FixtureRequest) -> None:
+    """A processor that was there before is not given it."""
+    ground: Ground = request.getfixturevalue(kind)
+    job_id = ground.enqueue(PROBE_TYPE)
+    entry = ground.ended(job_id)
+    assert entry.ending is not None
+    assert (entry.ending.status, entry.ending.result) == ("completed", None)
+    assert not seen_by(ground.client, job_id)
 
 
 def test_a_registrys_handler_is_retried_as_declared(served: Ground) -> None:

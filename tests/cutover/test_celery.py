@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import PROBE_TYPE, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.legacy.broker import BrokerCounts
 from supaqueue.cutover.legacy.celery import CeleryBroker
@@ -106,6 +106,12 @@ def test_a_registrys_handler_runs_with_its_payload(served: Ground) -> None:
         assert (entry.ending.status, entry.ending.result, entry.ending.attempts) == ("completed", 3, 1)
         assert entry.starts == 1
         assert AsyncResult(job_id, app=served.app).get(timeout=30) == 3
+
+
+def test_a_probe_ends(served: Ground) -> None:
+    entry = served.ended(served.enqueue(PROBE_TYPE))
+    assert entry.ending is not None
+    assert (entry.ending.status, entry.ending.attempts) == ("completed", 1)
 
 
 def test_a_registrys_handler_is_retried_as_declared(served: Ground) -> None:

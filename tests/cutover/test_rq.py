@@ -14,7 +14,7 @@ from rq import Queue
 from rq.job import Job
 from rq.utils import utcformat
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import PROBE_TYPE, NewJob
 from supaqueue.cutover.errors import LegacyUnavailable, NotExpressible
 from supaqueue.cutover.legacy.entry import Ending, Entry, Message
 from supaqueue.cutover.legacy.queue import LegacyQueue
@@ -96,13 +96,15 @@ def test_functions_and_handlers_run_in_a_worker(
     keywords = NewJob("by_name", {"path": "a.png", "width": 3})
     handler = NewJob("resize", {"path": "a.png", "width": 3})
     misfit = NewJob("resize", {"path": "a.png", "width": "wide"})
-    legacy.enqueue([plain, keywords, handler, misfit])
+    probe = NewJob(PROBE_TYPE)
+    legacy.enqueue([plain, keywords, handler, misfit, probe])
     start_worker()
     assert outcome(ended(legacy, plain)) == ("completed", 6, 1)
     assert outcome(ended(legacy, keywords)) == ("completed", "a.png@3", 1)
     expected = {"path": "a.png", "job_id": handler.job_id, "attempt": 1}
     assert outcome(ended(legacy, handler)) == ("completed", expected, 1)
     assert outcome(ended(legacy, misfit))[0] == "failed"
+    assert outcome(ended(legacy, probe)) == ("completed", None, 1)
     until(lambda: status_in_rq(client, misfit) == "failed", "RQ's own end")
     assert Job.fetch(handler.job_id, connection=client).return_value() == expected
 

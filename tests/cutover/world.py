@@ -31,8 +31,8 @@ from tests.sql.calls import Worker
 TABLES = (
     "jobs, job_tasks, job_task_attempts, job_claims, job_workers, job_task_types, job_queues, job_changes,"
     " job_hand_backs, job_hand_back_places, job_leases, job_repairs, job_cohorts, job_cohort_marks,"
-    " job_backlogs,"
-    " feature_flag_changes"
+    " job_backlogs, job_probes, job_worker_calls,"
+    " feature_flag_changes, rollout_steps, rollout_evidence, rollout_notices"
 )
 
 

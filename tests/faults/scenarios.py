@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,12 +17,15 @@ from supaqueue.contract import (
     ArchiveBatch,
     ArchivedLine,
     Call,
+    CallTotals,
     CancelJobs,
     ChangeFeatureFlag,
     Claimed,
     ClaimedTask,
     ClaimJobTasks,
     CloseCohorts,
+    DecideRolloutStep,
+    DeclareRolloutStep,
     DeclareSchedules,
     DeleteArchivedJobs,
     DropDeadLetters,
@@ -33,7 +37,10 @@ from supaqueue.contract import (
     HandBackJobs,
     HeartbeatJobTasks,
     HoldLease,
+    KeepRolloutEvidence,
     LegacyOutcome,
+    ListRolloutNotices,
+    ListRolloutSteps,
     ListSchedules,
     Mirror,
     MirrorState,
@@ -56,8 +63,10 @@ from supaqueue.contract import (
     RetentionPolicy,
     ScheduleAnswer,
     ScheduleRef,
+    SendProbes,
     SetTaskTypes,
     SettleMirrors,
+    SettleRolloutNotices,
     StartLegacy,
     SwitchSchedules,
     TakeOverJobs,
@@ -66,6 +75,7 @@ from supaqueue.contract import (
     TaskTypeOptions,
     Ticks,
     TickSchedules,
+    ToldNotice,
 )
 from supaqueue.job_id import new_job_id
 from supaqueue.transport import Transport
@@ -94,6 +104,7 @@ class Story:
             self.queue: "queue",
             self.other_queue: "other queue",
             self.worker: "worker",
+            sha256(self.evidence.encode()).hexdigest(): "evidence",
             self.other_worker: "other worker",
             **jobs,
         }
@@ -107,6 +118,19 @@ class Story:
     def other_queue(self) -> str:
         """Another queue's name."""
         return f"{self.queue}-other"
+
+    @property
+    def evidence(self) -> str:
+        """What a decision rests on."""
+        return json.dumps({"of": self.queue})
+
+    def step(self) -> DeclareRolloutStep:
+        """What the present step of its flag must prove, not declared yet."""
+        self.transport.send(self.flag(stage="live", holdback_percent=Decimal(0)))
+        name = f"supabase_queue:{self.queue}"
+        begun = self.transport.send(ListRolloutSteps()).begun
+        [version] = [one.flag_version for one in begun if one.flag_name == name]
+        return DeclareRolloutStep(name, version, None, 0.001, 0.0, 2995, {}, 0.0, self.worker)
 
     def new_id(self) -> str:
         """A job id that belongs to this story."""
@@ -321,8 +345,14 @@ def ended(story: Story) -> tuple[RetentionPolicy, str]:
 
 def register(story: Story) -> Call[Any]:
     """The end of a worker that was registered before."""
-    story.transport.send(story.registration(stopped=False))
-    return story.registration(stopped=True)
+    calls = CallTotals(story.new_id(), claims_sent=7, claims_failed=2, finishes_sent=3)
+    story.transport.send(replace(story.registration(stopped=False), calls=calls))
+    return replace(story.registration(stopped=True), calls=replace(calls, claims_sent=9))
+
+
+def send_probes(story: Story) -> Call[Any]:
+    """A queue that had none yet."""
+    return SendProbes((story.queue,))
 
 
 def declare(story: Story) -> Call[Any]:
@@ -498,6 +528,35 @@ def repair_copies(story: Story) -> Call[Any]:
     return RepairCopies(job_ids, datetime(2026, 1, 1, tzinfo=UTC), repaired_by=story.worker)
 
 
+def declare_step(story: Story) -> Call[Any]:
+    """A step that was not declared."""
+    return story.step()
+
+
+def decide_step(story: Story) -> Call[Any]:
+    """A step that was declared, with evidence."""
+    step = story.transport.send(story.step()).step
+    assert step is not None
+    evidence = story.transport.send(KeepRolloutEvidence(story.evidence))
+    return DecideRolloutStep(step.step_id, "pass", evidence, story.worker, 0.0)
+
+
+def keep_evidence(story: Story) -> Call[Any]:
+    """Evidence that was not kept."""
+    return KeepRolloutEvidence(story.evidence)
+
+
+def settle_notices(story: Story) -> Call[Any]:
+    """A change that owners were told of, one that they could not be told of, and one that nobody knows."""
+    story.transport.send(story.flag(stage="live"))
+    story.transport.send(story.flag(holdback_percent=Decimal(0)))
+    name = f"supabase_queue:{story.queue}"
+    notices = story.transport.send(ListRolloutNotices(page_size=1000))
+    told, due = (one.notice_id for one in notices if one.change.flag_name == name)
+    unknown = ToldNotice(story.new_id(), 0, True)
+    return SettleRolloutNotices((ToldNotice(told, 0, True), ToldNotice(due, 0, False, "HTTP 500"), unknown))
+
+
 def close_cohorts(story: Story) -> Call[Any]:
     """Cohorts of this year, of which nothing was counted by this story."""
     story.enqueued(1)
@@ -542,6 +601,11 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     HoldLease: hold_lease,
     RepairMirrors: repair_mirrors,
     RepairCopies: repair_copies,
+    SendProbes: send_probes,
+    DeclareRolloutStep: declare_step,
+    DecideRolloutStep: decide_step,
+    KeepRolloutEvidence: keep_evidence,
+    SettleRolloutNotices: settle_notices,
     CloseCohorts: close_cohorts,
     RecordFirstFailures: record_first_failures,
 }

@@ -28,6 +28,9 @@ _TABLES = {
     " where file = any (%(workers)s) order by file",
     "job_schedules": "select * from job_schedules where schedule_name = any (%(names)s)"
     " order by array_position(%(names)s, schedule_name)",
+    "job_probes": "select p.queue, p.found, t.task_type, t.purpose, t.status, j.status as job_status"
+    " from job_probes p join jobs j using (job_id) join job_tasks t using (job_id)"
+    " where p.queue = any (%(names)s) order by p.queue",
     "job_workers": "select * from job_workers where worker_id = any (%(workers)s) order by worker_id",
     "job_queues": "select queue, isfinite(paused_until) as is_bounded, paused_by, reason from job_queues"
     " where queue = any (%(names)s) order by queue",
@@ -37,13 +40,19 @@ _TABLES = {
     " where flag_name = any (%(names)s) order by change_id",
     "job_repairs": "select * from job_repairs where job_id = any (%(jobs)s)"
     " order by array_position(%(jobs)s, job_id)",
+    "rollout_steps": "select number, percent, next_percent, declared_jobs, verdict, evidence, decided_at"
+    " from rollout_steps where flag_name = any (%(names)s) order by step_id",
+    "rollout_evidence": "select hash, kept_at from rollout_evidence where hash = any (%(names)s)",
+    "rollout_notices": "select attempts, told_at, due_at, problem from rollout_notices"
+    " join feature_flag_changes using (change_id) where flag_name = any (%(names)s) order by change_id",
     "job_leases": "select * from job_leases where lease_name = any (%(names)s)",
-    "job_changes": "select function, change, changed_by from job_changes where changed_by = any (%(names)s)",
+    "job_changes": "select function, change, changed_by from job_changes where changed_by = any (%(names)s)"
+    " order by changed_at",
 }
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _SET_OR_NOT = frozenset({"content_hash", "bucket", "claim_request", "version"})
 
-_LEFT_OUT = frozenset({"marks", "version", "next"})
+_LEFT_OUT = frozenset({"marks", "version", "next", "step_id", "flag_version"})
 
 
 def read_state(

@@ -41,6 +41,17 @@ ONE_OF_EACH: tuple[events.Event, ...] = (
     events.MirrorFailed(system="supabase", jobs=3, error_type="TookTooLong"),
     events.ReadFallback(job_id="job-7", asked_first="legacy", operation="get"),
     events.ParityMismatch(task_type="send_mail", difference="result_diff", jobs=3),
+    events.RolloutChanged(
+        flag_name="supabase_queue",
+        kind="rolled_back",
+        version=7,
+        percent_before=10.0,
+        percent=0.0,
+        changed_by="watch",
+        reason="errors: canary_errors 12",
+        evidence="0" * 64,
+    ),
+    events.LookFailed(error_type="QueueUnavailable", failures=1),
 )
 
 
@@ -77,6 +88,7 @@ class Agent:
     url: str
     socket: socket.socket
     lines: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
 
     def listen(self) -> None:
         while True:
@@ -87,7 +99,9 @@ class Agent:
             if packet == b"stop":
                 return
             received = packet.decode().splitlines()
-            self.lines += [line for line in received if not line.startswith("datadog.dogstatsd.client")]
+            self.events += [line for line in received if line.startswith("_e{")]
+            about_itself = ("datadog.dogstatsd.client", "_e{")
+            self.lines += [line for line in received if not line.startswith(about_itself)]
 
     def names(self) -> set[str]:
         return {line.split(":", 1)[0] for line in self.lines}

@@ -55,6 +55,9 @@ def test_values_and_tags(agent: Any, one_of_each: tuple[events.Event, ...], even
     assert {outcome for outcome in ("retried", "succeeded", "failed") if f"outcome:{outcome}" in runs} == {
         "retried", "succeeded", "failed",
     }  # fmt: skip
+    assert eventually(lambda: len(agent.events) == 1)
+    assert "supabase_queue: rolled back|10 to 0 percent, by watch: errors" in agent.events[0]
+    assert "|t:error|" in agent.events[0]
     assert "w-1" not in " ".join(agent.lines)
     assert "job-7" not in " ".join(agent.lines)
 

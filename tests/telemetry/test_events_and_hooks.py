@@ -26,6 +26,8 @@ NAMES = {
     "mirror_failed",
     "read_fallback",
     "parity_mismatch",
+    "rollout_changed",
+    "look_failed",
 }
 
 

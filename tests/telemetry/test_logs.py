@@ -104,7 +104,7 @@ def test_json_lines_carry_the_event_and_its_fields(one_of_each: tuple[events.Eve
     assert [line["message"] for line in lines] == [event.name for event in one_of_each]
     assert [line["level"] for line in lines] == [
         "DEBUG", "DEBUG", "INFO", "DEBUG", "ERROR", "WARNING", "WARNING", "DEBUG", "WARNING",
-        "WARNING", "INFO", "WARNING",
+        "WARNING", "INFO", "WARNING", "WARNING", "WARNING",
     ]  # fmt: skip
     retried = lines[2]
     assert {"logger": "supaqueue.events", "job_id": "job-7", "attempt": 1, "ran_seconds": 1.5}.items() <= (
@@ -144,7 +144,7 @@ def test_a_disabled_level_costs_no_more_than_asking(one_of_each: tuple[events.Ev
     logger = Counting("quiet", logging.WARNING)
     for event in one_of_each:
         LogHook(logger)(event)
-    assert logger.calls == 6
+    assert logger.calls == 8
 
 
 def test_configuring_again_replaces_only_its_own_handler(root_logger: logging.Logger) -> None:

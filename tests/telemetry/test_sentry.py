@@ -16,6 +16,8 @@ from supaqueue.telemetry.sentry import SentryHook
 
 Failed = Callable[..., events.JobFailed]
 
+FOR_SENTRY = {"job_failed", "queue_unavailable", "rollout_changed", "look_failed"}
+
 
 @pytest.fixture
 def secret() -> str:
@@ -199,7 +201,7 @@ def test_retries_are_captured_only_on_request(sentry_server: Any, ids: dict[str,
 
 def test_other_events_are_not_for_sentry(sentry_server: Any, one_of_each: tuple[events.Event, ...]) -> None:
     found = captured(sentry_server, SentryHook(sentry_server.dsn), *one_of_each)
-    assert {event["fingerprint"][1] for event in found} == {"job_failed", "queue_unavailable"}
+    assert {event["fingerprint"][1] for event in found} == FOR_SENTRY
 
 
 def unavailable(call: str) -> events.QueueUnavailable:

@@ -6,7 +6,9 @@ import typer
 
 from supaqueue.cli.rollout import (
     begin,
+    clear,
     drain_proof,
+    gate,
     hand_back,
     history,
     relay,
@@ -15,6 +17,7 @@ from supaqueue.cli.rollout import (
     status,
     switch,
     take_over,
+    watch,
 )
 
 app = typer.Typer(
@@ -33,5 +36,8 @@ app.command("take-over")(take_over.take_over)
 app.command("drain-proof")(drain_proof.drain_proof)
 app.command("release-parked")(release_parked.release_parked)
 app.command("simulate")(simulate.run)
+app.command("gate", cls=gate.OwnExitCodes)(gate.gate)
+app.command("watch")(watch.watch)
+app.command("clear")(clear.clear)
 
 __all__ = ["app"]

@@ -1,7 +1,9 @@
-"""`supaqueue rollout history`: who changed a flag, when, from what to what, and why."""
+"""`supaqueue rollout history`: who changed a flag, when, from what to what, why, and on what evidence."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
@@ -13,7 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from supaqueue.cli.rollout.options import AsJson, TaskType, print_json, supabase
-from supaqueue.contract import Json, ListFlagChanges, LoggedFlagChange
+from supaqueue.cli.rollout.steps import say_steps
+from supaqueue.contract import Json, ListFlagChanges, LoggedFlagChange, ReadRolloutEvidence
+from supaqueue.errors import InvalidInput
 from supaqueue.transport import Transport
 
 PAGE = 100
@@ -24,10 +28,29 @@ BESIDE = frozenset(("version", "updated_by", "updated_at", "reason", "evidence",
 def history(
     task_type: TaskType = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="What each share had to prove, and how that was decided.")
+    ] = False,
+    evidence: Annotated[
+        str | None,
+        typer.Option(metavar="HASH", help="Print what was kept under this hash."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the changes of the flags, the latest first, whichever way they were made."""
+    """List the changes of the flags, the latest first, whichever way they were made.
+
+    With --steps it lists the steps; with --evidence it prints what a decision or a rollback rests on, as
+    JSON of which `sha256sum` gives the hash.
+    """
+    if steps and evidence:
+        raise InvalidInput("one of them at a time", field="--steps, --evidence")
     with supabase() as transport:
+        if evidence:
+            sys.stdout.write(_kept(transport, evidence))
+            return
+        if steps:
+            say_steps(transport, task_type, limit, as_json=as_json)
+            return
         found = (change for change in _changes(transport) if task_type in (None, _type_of(change)))
         changes = list(islice(found, limit))
     if as_json:
@@ -45,6 +68,15 @@ def what_changed(change: LoggedFlagChange) -> dict[str, tuple[Json, Json]]:
         for name in (after or before)
         if name not in BESIDE and before.get(name) != after.get(name)
     }
+
+
+def _kept(transport: Transport, evidence: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", evidence):
+        raise InvalidInput("must be a SHA-256, as --steps or the history shows it", field="--evidence")
+    content = transport.send(ReadRolloutEvidence(evidence))
+    if content is None:
+        raise InvalidInput("nothing was kept under this hash", field="--evidence")
+    return content
 
 
 def _changes(transport: Transport) -> Iterator[LoggedFlagChange]:

@@ -24,12 +24,19 @@ from supaqueue.cli.rollout.options import (
     read_flag,
     supabase,
 )
+from supaqueue.cli.rollout.overriding import gate_of
 from supaqueue.contract import FeatureFlag, FlagChange, ListFlagChanges
 from supaqueue.cutover.flag_steps import change_to_enable, change_to_percent, read_percent, what_changes
 from supaqueue.cutover.stages import Stage
 from supaqueue.errors import InvalidInput
 from supaqueue.transport import Transport
 
+OverrideGate = Annotated[
+    bool,
+    typer.Option(
+        "--override-gate", help="Raise the share though the gate did not pass; needs --reason, and is kept."
+    ),
+]
 Version = Annotated[
     int | None,
     typer.Option("--expect-version", help="Only if the flag stands at this version; see status."),
@@ -88,6 +95,7 @@ def set_percent(
             help="The share counts tenants: all new jobs of one go to the same side.",
         ),
     ] = None,
+    override_gate: OverrideGate = False,
     expect_version: Version = None,
     task_type: TaskType = None,
     waive: Waived = None,
@@ -99,6 +107,7 @@ def set_percent(
     """Set the share of new jobs that Supabase owns, and with it the stage.
 
     Mirror and shadow go on to canary with a percent above 0. To complete it goes only with the drain-proof.
+    Where a gate or a watch has declared what the present share must prove, only what passed is raised.
     A tenant that is pinned to one side is taken off the other list.
     """
     wanted = read_percent(percent)
@@ -110,7 +119,10 @@ def set_percent(
         change |= _routes(relay_unrouted, route_by_tenant)
         if change["stage"] == "complete" and flag.stage != "complete":
             check_drained(transport, legacy, waive or ())
-        _change(transport, flag, own, change, task_type, expect_version, by=by, reason=reason)
+        rests_on = gate_of(transport, flag, change, is_overridden=override_gate, reason=reason)
+        _change(
+            transport, flag, own, change, task_type, expect_version, by=by, reason=reason, evidence=rests_on
+        )
         say_flag(transport, task_type, next_step=NEXT[Stage(change["stage"])], as_json=as_json)
 
 
@@ -121,6 +133,7 @@ def enable(
     clear_latch: Annotated[
         bool, typer.Option("--clear-latch", help="Also clear the latch of a rollback; needs --reason.")
     ] = False,
+    override_gate: OverrideGate = False,
     expect_version: Version = None,
     task_type: TaskType = None,
     reason: Reason = None,
@@ -137,8 +150,18 @@ def enable(
         change = change_to_enable(flag, wanted, before)
         if clear_latch:
             change["latched"] = False
-        version = _version(expect_version, own)
-        change_flag(transport, change, task_type=task_type, by=by, reason=reason, expect_version=version)
+        rests_on = None
+        if flag.is_enabled:  # else it is the way back from an emergency, which a person chooses
+            rests_on = gate_of(transport, flag, change, is_overridden=override_gate, reason=reason)
+        change_flag(
+            transport,
+            change,
+            task_type=task_type,
+            by=by,
+            reason=reason,
+            expect_version=_version(expect_version, own),
+            evidence=rests_on,
+        )
         say_flag(transport, task_type, next_step="", as_json=as_json)
 
 
@@ -195,6 +218,7 @@ def _change(
     *,
     by: str | None,
     reason: str | None,
+    evidence: str | None = None,
 ) -> None:
     if own is not None:
         change = what_changes(flag, change)
@@ -205,8 +229,15 @@ def _change(
             field="--expect-version",
         )
     if change or own is None:
-        version = _version(expect_version, own)
-        change_flag(transport, change, task_type=task_type, by=by, reason=reason, expect_version=version)
+        change_flag(
+            transport,
+            change,
+            task_type=task_type,
+            by=by,
+            reason=reason,
+            expect_version=_version(expect_version, own),
+            evidence=evidence,
+        )
 
 
 def _version(expected: int | None, own: FeatureFlag | None) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from supaqueue.contract import CloseCohorts, ClosedCohorts, ListTaskTypes, ReadCohortTotals
-from supaqueue.cutover.gate.settle_windows import settle_windows
+from supaqueue.cutover.gate.settle_windows import DEFAULT_SETTLE_SECONDS, settle_windows
 from supaqueue.transport import Transport
 
 FIRST_SECONDS = 120.0
@@ -22,6 +22,7 @@ def close_cohorts(
     first_seconds: float = FIRST_SECONDS,
     settle_by_type: Mapping[str, float] | None = None,
     calls: int = CALLS,
+    settle_seconds: float = DEFAULT_SETTLE_SECONDS,
 ) -> ClosedCohorts:
     """Have everything counted that is due by now. Any number may do it at once, and it may end anywhere.
 
@@ -31,12 +32,15 @@ def close_cohorts(
         settle_by_type: in how many seconds jobs of a type have to end, where a quarter of an hour is too
             short; by default what `windows` finds.
         calls: to the database, at most.
+        settle_seconds: how long all other types' jobs have to end.
 
     Raises:
         CallError: Supabase gave no usable answer; what was counted until then stays.
     """
     settle = windows(transport, since) if settle_by_type is None else settle_by_type
-    call = CloseCohorts(since, first_seconds=first_seconds, settle_by_type=settle)
+    call = CloseCohorts(
+        since, first_seconds=first_seconds, settle_seconds=settle_seconds, settle_by_type=settle
+    )
     closed = transport.send(call)
     for _ in range(calls - 1):
         if not closed.more:

@@ -88,13 +88,16 @@ class Probes:
     """Small jobs sent through one queue of one system: one a minute.
 
     Attributes:
-        lost_in_a_row: the latest ones that did not end in time; 0 as soon as one does.
+        lost_in_a_row: the latest ones that did not end in time; 0 as soon as one does, or while the queue is
+            seen alive otherwise.
+        workers: living ones that run probes of the queue; None where that is not known.
     """
 
     queue: str
     owner: Owner
     sent: int
     lost_in_a_row: int
+    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Evidence:
         probes: by queue and owner; empty where none are sent.
         worker_calls: None if no worker told of any.
         legacy_is_alive: None if nobody could be asked.
+        unprobed: queues whose workers run no probes: an older SDK.
     """
 
     since: datetime
@@ -127,3 +131,4 @@ class Evidence:
     probes: tuple[Probes, ...] = ()
     worker_calls: WorkerCalls | None = None
     legacy_is_alive: bool | None = None
+    unprobed: tuple[str, ...] = ()

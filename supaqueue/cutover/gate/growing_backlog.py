@@ -41,12 +41,16 @@ class Backlog:
     limit_seconds: float | None
 
     @property
+    def is_rising(self) -> bool:
+        """Whether the oldest waiting age rises, beyond chance."""
+        return self.rising is not None and self.rising < TREND
+
+    @property
     def is_growing(self) -> bool:
         """Whether all three signs are there."""
         return (
             self.falling_behind >= FALLING_BEHIND
-            and self.rising is not None
-            and self.rising < TREND
+            and self.is_rising
             and self.limit_seconds is not None
             and self.oldest_seconds > self.limit_seconds
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from supaqueue.cutover.gate.excess_errors import Counts
@@ -18,6 +19,7 @@ LEAST_LATENCIES = 50
 """Values that each side must have."""
 SIGNIFICANT = 1.0 - CONFIDENCE
 """What is less likely than this does not count as chance."""
+Values = Sequence[float] | NDArray[np.float64]
 
 
 def highest_ratio(canary: Counts, control: Counts) -> float:
@@ -35,7 +37,7 @@ def highest_ratio(canary: Counts, control: Counts) -> float:
     return float(highest * (1.0 - share) / (share * (1.0 - highest)))
 
 
-def latency_p_value(canary: Sequence[float], control: Sequence[float]) -> float | None:
+def latency_p_value(canary: Values, control: Values) -> float | None:
     """Return how likely such latencies are if the canary is slower by the margin; None if too few are known.
 
     One-sided Mann-Whitney (Annals of Mathematical Statistics 18 (1947), 50-60): each of the control's is

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from bullmq import Job, Worker
 from bullmq.custom_errors import DelayedError, UnrecoverableError, WaitingChildrenError
 
-from supaqueue.contract import ClaimedTask, Json, TaskTypeOptions
+from supaqueue.contract import PROBE_TYPE, ClaimedTask, Json, TaskTypeOptions
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.guard import LOOK_AGAIN_SECONDS, UPGRADE_SECONDS, Admission, Guard
 from supaqueue.cutover.handler_run import Again, completed, failed, run_handler
@@ -30,6 +30,7 @@ from supaqueue.cutover.marked_run import MarkedRun, RunStop
 from supaqueue.cutover.recorded_ending import recorded_ending
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.worker import Registry
+from supaqueue.worker.probe import served_handler
 from supaqueue.worker.registry import Handler
 
 _log = logging.getLogger(__name__)
@@ -47,13 +48,19 @@ def guarded_processor(guard: Guard, processor: Processor) -> Processor:
 
     A processor that raises has ended its job if BullMQ will not try again; `record_failures` sees to what
     BullMQ fails without asking a processor. The signal, if it takes one, is set when the job is cancelled.
+    Probes end well without it.
     """
 
     @wraps(processor)
     async def process(job: Job, token: str, *signal: Any) -> Any:
-        return await _guarded(guard, job, token, partial(_run_processor, processor, job, token, signal))
+        given = _end_probe if job.name == PROBE_TYPE else processor
+        return await _guarded(guard, job, token, partial(_run_processor, given, job, token, signal))
 
     return process
+
+
+async def _end_probe(job: Job, token: str, *signal: Any) -> None:
+    """End well: a processor that was there before knows nothing of probes."""
 
 
 def bullmq_worker(
@@ -72,7 +79,7 @@ def bullmq_worker(
     declared = {one.task_type: one for one in registry.options}
 
     async def process(job: Job, token: str) -> Any:
-        handler = registry.handlers.get(job.name)
+        handler = served_handler(registry, job.name)
         if handler is None:
             _log.error("job %s: nothing is registered for %s: held", job.id, job.name)
             await _hold(job, token, UPGRADE_SECONDS)

@@ -22,6 +22,7 @@ from supaqueue.cutover.marked_run import MarkedRun
 from supaqueue.cutover.recorded_ending import recorded_ending
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.worker import Registry
+from supaqueue.worker.probe import served_handler, served_types
 from supaqueue.worker.registry import Handler
 
 _log = logging.getLogger(__name__)
@@ -193,16 +194,18 @@ def guarded_task(guard: Guard) -> type[GuardedTask]:
 def celery_tasks(app: Celery, registry: Registry, guard: Guard) -> dict[str, RegistryTask]:
     """Register every handler of a registry as a task of its type's name; returns the tasks by name.
 
+    Among them is that of probes, which runs in workers without a registry too: give an empty one.
+
     Attempts, backoff and timeout are those that the registry declares for the type. A handler that asks for a
     retry is sent again with an ETA, one that ends as cancelled is `REVOKED` to Celery.
     """
     declared = {options.task_type: options for options in registry.options}
     tasks = {}
-    for task_type, handler in registry.handlers.items():
+    for task_type in served_types(registry):
         attributes = {
             "name": task_type,
             "guard": guard,
-            "handler": handler,
+            "handler": served_handler(registry, task_type),
             "options": declared.get(task_type) or TaskTypeOptions(task_type),
         }
         task_class = type("RegistryTask", (RegistryTask,), attributes)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import SkipValidation
 
-from supaqueue.contract import Json, NewJob
+from supaqueue.contract import PROBE_TYPE, Json, NewJob
 from supaqueue.cutover.stamp import Stamp
 
 Owner = Literal["supabase", "legacy"]
@@ -95,3 +95,8 @@ class Entry:
     ending: Ending | None = None
     broken_glass: BrokenGlass | None = None
     repeat: Ending | None = None
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it is a heartbeat job: it has no mirror, and is compared with nothing."""
+        return self.job is not None and self.job.task_type == PROBE_TYPE

@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from supaqueue.contract import TaskTypeOptions
+from supaqueue.contract import PROBE_TYPE, TaskTypeOptions
 from supaqueue.cutover.errors import LegacyUnavailable
 from supaqueue.cutover.guard import LOOK_AGAIN_SECONDS, Guard
 from supaqueue.cutover.handler_run import Again, failed, run_handler
@@ -26,6 +26,7 @@ from supaqueue.cutover.legacy.folder_message import FileName, FolderMessage, rea
 from supaqueue.cutover.marked_run import MarkedRun
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import InvalidInput
+from supaqueue.worker.probe import served_handler
 from supaqueue.worker.registry import Registry
 
 _log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class FolderWorker:
             message = read_message(path.read_bytes(), FileName.of(path.name))
         except (InvalidInput, OSError):
             return True  # to be moved to failed/
-        return message.job.task_type in self.registry.handlers
+        return served_handler(self.registry, message.job.task_type) is not None
 
     def _rescue(self, claims: FolderClaims) -> None:
         if time.monotonic() - self._rescued_at < RESCUE_SECONDS:
@@ -183,7 +184,8 @@ class FolderWorker:
             died = WorkerDied("the worker that made the last attempt died")
             came: Ending | Again = failed(died, task.max_attempts)
         else:
-            handler = self.registry.handlers[job.task_type]
+            handler = served_handler(self.registry, job.task_type)
+            assert handler is not None, "taken, although no handler is there"
             backoff = job.backoff or (declared.backoff if declared else None)
             came = run_handler(handler, task, run, worker_id=claims.worker_id, backoff=backoff)
         if isinstance(came, Again):
@@ -191,6 +193,8 @@ class FolderWorker:
             self._again(claims, claim, came)
         elif run.finish(came) != "recorded":
             self._again(claims, claim, Again(run.lease_seconds, spends_attempt=False))
+        elif job.task_type == PROBE_TYPE:
+            claim.path.unlink()  # one a minute, and nobody looks for it in done/
         else:
             self._end(claims, claim, came)
 

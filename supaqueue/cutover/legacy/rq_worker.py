@@ -27,6 +27,8 @@ from supaqueue.cutover.legacy.rq_messages import ATTEMPTS, DEFAULT_ATTEMPTS, STA
 from supaqueue.cutover.legacy.rq_unstamped import job_id_of
 from supaqueue.cutover.marked_run import MarkedRun
 from supaqueue.worker import Registry
+from supaqueue.worker.probe import served_handler
+from supaqueue.worker.registry import Handler
 
 _log = logging.getLogger(__name__)
 
@@ -81,13 +83,12 @@ def rq_handler(registry: Registry, guard: Guard) -> Callable[[str, Json], Any]:
         job = get_current_job()
         if job is None:
             raise TypeError("this runs in RQ workers only: call the function that was registered")
-        if task_type not in registry.handlers:
+        handler = served_handler(registry, task_type)
+        if handler is None:
             _log.warning("RQ job %s: no handler of %r here, it is held", job.id, task_type)
             return _hold(job, UPGRADE_SECONDS)
         options = declared.get(task_type) or TaskTypeOptions(task_type)
-        return _admitted(
-            guard, job, task_type, lambda run: _run_handler(run, job, registry, options, payload)
-        )
+        return _admitted(guard, job, task_type, lambda run: _run_handler(run, job, handler, options, payload))
 
     return run
 
@@ -160,12 +161,10 @@ def _retry_returned(run: MarkedRun, job: Job, retry: Retry, attempt: int) -> Any
     return _ended(run, job, Ending("failed", error=error, attempts=attempt), retry)
 
 
-def _run_handler(
-    run: MarkedRun, job: Job, registry: Registry, options: TaskTypeOptions, payload: Json
-) -> Any:
+def _run_handler(run: MarkedRun, job: Job, handler: Handler, options: TaskTypeOptions, payload: Json) -> Any:
     attempts = Attempts.from_meta(job.meta)
     came = run_handler(
-        registry.handlers[options.task_type],
+        handler,
         _claimed(job, options, attempts, payload),
         run,
         worker_id=str(job.worker_name),

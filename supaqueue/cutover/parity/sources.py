@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from supaqueue.contract import Json, ObserveJobs, ObserveJobsById
+from supaqueue.contract import OBSERVED_COLUMNS, PROBE_TYPE, Json, ObserveJobs, ObserveJobsById
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.legacy.index import UnstampedRun
 from supaqueue.cutover.legacy.queue import LegacyQueue
@@ -17,6 +17,7 @@ from supaqueue.transport import Transport
 
 BY_ID = 1_000
 BATCH = 5_000
+TASK_TYPE = OBSERVED_COLUMNS.index("task_type")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -27,6 +28,8 @@ _MOVING = ("release_due", "takeover_due")
 def in_supabase(transport: Transport, since: datetime, until: datetime) -> Iterator[list[Observation]]:
     """List jobs that Supabase stored in [since, until), page by page; the next page is asked for meanwhile.
 
+    Probes are left out.
+
     Raises:
         CallError: Supabase gave no usable answer.
     """
@@ -36,7 +39,7 @@ def in_supabase(transport: Transport, since: datetime, until: datetime) -> Itera
             page = asked.result()
             if page.next_page is not None:
                 asked = ahead.submit(transport.send, ObserveJobs(since, until, page.next_page))
-            yield list(map(of_supabase, page.rows))
+            yield [of_supabase(row) for row in page.rows if row[TASK_TYPE] != PROBE_TYPE]
             if page.next_page is None:
                 return
 
@@ -58,7 +61,7 @@ def in_legacy(
     until: datetime,
     look_at: Callable[[Sequence[Entry]], object] = len,
 ) -> Iterator[list[Observation]]:
-    """List jobs that the legacy queue's index stored in [since, until), in batches.
+    """List jobs that the legacy queue's index stored in [since, until), in batches; probes are left out.
 
     Then messages without a stamp that last began in that time.
 
@@ -68,7 +71,7 @@ def in_legacy(
     Raises:
         LegacyUnavailable: the index gave no answer.
     """
-    entries = legacy.list_by_time(since, until)
+    entries = (entry for entry in legacy.list_by_time(since, until) if not entry.is_probe)
     while batch := list(islice(entries, BATCH)):
         look_at(batch)
         yield list(map(of_legacy, batch))

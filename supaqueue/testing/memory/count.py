@@ -23,7 +23,13 @@ _WORKER = {
     "process_id": "0 to 2147483647",
     "version": "1 to 200 characters",
     "stopped": "a boolean",
+    "run_id": "a UUID",
+    "claims_sent": "0 to 9007199254740991",
+    "claims_failed": "0 to 9007199254740991",
+    "finishes_sent": "0 to 9007199254740991",
+    "finishes_failed": "0 to 9007199254740991",
 }
+_SHOWN = ("worker_id", "queues", "task_types", "concurrency", "host", "process_id", "version")
 _FIRST_SEEN = ("host", "process_id", "version")
 """What a worker says of itself once, and does not change."""
 
@@ -84,7 +90,7 @@ def _count(tables: Tables, queue: str, task_type: str, status: str, tasks: list[
 
 
 def _worker(worker: WorkerRow) -> Row:
-    return {name: worker.row.get(name) for name in _WORKER if name != "stopped"} | {
+    return {name: worker.row.get(name) for name in _SHOWN} | {
         "started_at": written(worker.started_at),
         "last_seen_at": written(worker.last_seen_at),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from supaqueue.cli.demo.cutover.injection import Injection
 from supaqueue.cli.demo.cutover.witness import Witness
 from supaqueue.cli.demo.handlers import File
 from supaqueue.cli.demo.handlers import measure_file as measure
@@ -27,6 +28,8 @@ def measure_file(file: File, context: Context) -> dict[str, Any] | Fail:
     while witness.gate.exists():
         context.raise_if_cancelled()
         time.sleep(GATE_SECONDS)
+    if injection := Injection.from_environment():
+        injection.apply(context)
     measured = measure(file)
     witness.note(context.job_id, "end")
     return measured

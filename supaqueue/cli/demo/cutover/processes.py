@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from supaqueue.cli.demo.cutover.injection import Injection
 from supaqueue.cli.demo.cutover.legacy import PLACE, worker_words
 from supaqueue.cli.demo.cutover.witness import Witness
 from supaqueue.cli.demo.workers import LEASE_SECONDS, QUEUE
@@ -114,29 +115,33 @@ class WorkerProcess(PythonProcess):
         self.witness.gate.unlink(missing_ok=True)
 
 
-def supabase_workers(stack: Stack, folder: Path, count: int) -> list[WorkerProcess]:
-    """Return workers of the queue in Supabase, as a user starts them."""
+def supabase_workers(
+    stack: Stack, folder: Path, count: int, injection: Injection | None = None
+) -> list[WorkerProcess]:
+    """Return workers of the queue in Supabase, as a user starts them; an injection breaks them."""
     lease = ["--lease-seconds", str(LEASE_SECONDS)]
     options = ["--queue", QUEUE, "--concurrency", "8", *lease, "--no-scheduler"]
     return [
         WorkerProcess(
             Witness(folder, "supabase", f"supabase-{number}"),
             [*SUPABASE_WORKER, *options],
-            environment(stack, "SUPAQUEUE_WORKER_TOKEN"),
+            environment(stack, "SUPAQUEUE_WORKER_TOKEN") | _injected(injection),
             folder,
         )
         for number in range(1, count + 1)
     ]
 
 
-def legacy_workers(stack: Stack, folder: Path, place: str, count: int) -> list[WorkerProcess]:
-    """Return workers of the old queue."""
+def legacy_workers(
+    stack: Stack, folder: Path, place: str, count: int, injection: Injection | None = None
+) -> list[WorkerProcess]:
+    """Return workers of the old queue, which have the errors that both systems have."""
     names = [f"legacy-{number}" for number in range(1, count + 1)]
     return [
         WorkerProcess(
             Witness(folder, "legacy", name),
             worker_words(place, name),
-            environment(stack, "SUPAQUEUE_WORKER_TOKEN") | {PLACE: place},
+            environment(stack, "SUPAQUEUE_WORKER_TOKEN") | {PLACE: place} | _injected(injection),
             folder,
         )
         for name in names
@@ -155,6 +160,10 @@ def producers(stack: Stack, folder: Path, place: str, count: int) -> list[Python
         )
         for number in range(1, count + 1)
     ]
+
+
+def _injected(injection: Injection | None) -> dict[str, str]:
+    return injection.environment() if injection else {}
 
 
 def _session(leader: int) -> list[int]:
