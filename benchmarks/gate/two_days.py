@@ -18,7 +18,7 @@ create unlogged table filled as
         n * 7 % 100 = 0 as fails, 1 + (n * 11 % 50 = 0)::integer as attempts,
         now() - interval '{hours} hours' + n * (interval '{hours} hours' / {jobs}) as at,
         interval '1 ms' * (20 + n * 37 % 2000) as took
-    from generate_series(1, {jobs}) as n;
+    from generate_series(1::bigint, {jobs}) as n;
 alter table filled add column status text generated always as
     (case when fails then 'failed' else 'completed' end) stored;
 insert into jobs (job_id, queue, task_type, status, owner, bucket, content_hash, tenant, unfinished_tasks,
