@@ -46,6 +46,10 @@ INSIDE_SECONDS = 3.0
 LEASE = ("--lease-seconds", "3", "--no-scheduler")
 WORKER = ("-m", "supaqueue", "worker", "tests.cutover.parity.clean_handlers:registry", "--queue", "clean")
 ENDED = "select count(*) from jobs where owner_outcome is not null or finished_at is not null"
+UNENDED = (
+    "select job_id, owner, epoch, status, mirror_state from jobs"
+    " where owner_outcome is null and finished_at is null limit 3"
+)
 SHADOWS = "select count(*) from job_tasks where purpose = 'shadow' and status "
 OPEN_SHADOWS = SHADOWS + "in ('pending', 'claimed', 'processing')"
 FAILED_SHADOWS = SHADOWS + "in ('failed', 'cancelled')"
@@ -99,6 +103,15 @@ class Crew:
         counts = self.world.transport.send(CountMirrors())
         is_told = not sum(one.jobs for one in counts.owed)
         return is_told and self._count(ENDED) == self.jobs and self._count(OPEN_SHADOWS) == 0
+
+    def unended(self) -> list[object]:
+        """What both systems know of a few jobs that have not ended."""
+        rows = self.world.database.execute(UNENDED.encode()).fetchall()
+        legacy = open_queue(self.systems.place)
+        known = legacy.index.get([str(row[0]) for row in rows])
+        counts = legacy.broker.count()
+        legacy.close()
+        return [*zip(rows, known, strict=True), counts]
 
     def reruns_in_legacy(self) -> int:
         """Count the jobs that legacy began again although their handlers never fail."""
@@ -204,7 +217,7 @@ def work_with_disturbances(crew: Crew) -> dict[str, Any]:
     turns = zip(cycle(crew.workers), cycle(4 * [True] + 4 * [False]), strict=False)
     deadline = time.monotonic() + 900
     while not crew.is_at_rest():
-        assert time.monotonic() < deadline, (crew.progress(), crew.log("legacy")[-2000:])
+        assert time.monotonic() < deadline, (crew.progress(), crew.unended(), crew.log("legacy")[-2000:])
         crew.check_enqueuing()
         part = len(crew.accepted()) / crew.jobs
         if stages and part >= stages[0][0]:
