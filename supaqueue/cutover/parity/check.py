@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,6 +85,7 @@ def check(
 
     with SortedRuns(folder) as in_legacy, SortedRuns(folder) as in_supabase:
         list_both(transport, legacy, question, in_legacy, in_supabase, took, progress, look_at)
+        listed_at = time.monotonic()
         look = look_of(observed_at, took, question)
         counts = (len(in_legacy), len(in_supabase))
         # After the listing: what is repaired is noted before it can be seen.
@@ -94,7 +96,7 @@ def check(
                 count(pair, found)
             else:
                 again.append((pair, found))
-    looked = list(look_again(transport, legacy, again, look, question, progress))
+    looked = list(look_again(transport, legacy, again, look, question, progress, listed_at))
     if looked:
         repairs = recorded(transport, question.since, question.until)
     for pair, found in looked:

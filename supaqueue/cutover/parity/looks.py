@@ -26,13 +26,20 @@ def look_again(
     look: Look,
     question: Question,
     progress: Progress,
+    seen_at: float | None = None,
 ) -> Iterator[Judged]:
-    """Judge anew, look by look, what still differs; what has come to agree is as it is then."""
+    """Judge anew, look by look, what still differs; what has come to agree is as it is then.
+
+    Args:
+        seen_at: by `time.monotonic`, when the first look ended; now by default. A million jobs take longer to
+            be compared than the second look has to wait.
+    """
+    seen_at = time.monotonic() if seen_at is None else seen_at
     for seconds in question.looks:
         if not differing:
             return
         progress("looked at again", len(differing))
-        time.sleep(seconds)
+        time.sleep(max(0.0, seen_at + seconds - time.monotonic()))
         pairs = observed(transport, legacy, [pair.job_id for pair, _ in differing])
         still: list[Judged] = []
         now = replace(look, observed_at=database_time(transport))
@@ -44,7 +51,7 @@ def look_again(
                 yield again, found
             else:
                 still.append((again, found))
-        differing = still
+        differing, seen_at = still, time.monotonic()
     yield from differing
 
 
