@@ -87,6 +87,7 @@ def test_no_usable_answer(fault: Fault, api: Api, worker: Worker, proxy: FaultPr
     assert len(claimed(worker)) == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_known_until_it_is_settled(api: Api, worker: Worker, proxy: FaultProxy) -> None:
     proxy.expect_always(ENQUEUE, Fault.DROP_ANSWER)
     proxy.expect_always(ABANDON, Fault.DROP_REQUEST)

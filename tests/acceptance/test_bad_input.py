@@ -93,6 +93,7 @@ def test_key_that_may_not(folder: Path, stack18: Stack) -> None:
     assert_one_clear_error(done, "register_worker_v1")
 
 
+@pytest.mark.slow
 def test_unreachable_url(folder: Path, stack18: Stack) -> None:
     done = worker(folder, stack18, SUPABASE_URL=f"http://127.0.0.1:{choose(None)}")
     assert_one_clear_error(done, "SUPABASE_URL", "127.0.0.1")

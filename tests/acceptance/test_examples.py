@@ -46,6 +46,9 @@ PRINTED = {
 TESTS = {"06_testing_your_code": "4 passed"}
 """Examples that are a user's tests, and what pytest prints of them."""
 
+WAITING = {"04_recurring_jobs"}
+"""Examples that wait for a minute to begin."""
+
 SERVERS = {"07_api"}
 """Examples that are servers: test_api_example.py."""
 
@@ -70,7 +73,10 @@ def test_every_example_is_run() -> None:
     assert found - CUTOVER == {*PRINTED, *TESTS, *SERVERS}
 
 
-@pytest.mark.parametrize("name", sorted(PRINTED))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in WAITING)) for name in sorted(PRINTED)],
+)
 def test_example_prints_what_it_should(name: str, own_stack: Stack) -> None:
     env = os.environ | own_stack.env()
     with worker(EXAMPLES / name, env):

@@ -130,6 +130,7 @@ def test_state_and_reply_are_those_of_one_clean_call(
     assert found.replies == [clean_first if was_first else clean_repeat] + [clean_repeat] * len(late)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SCENARIOS, ids=lambda kind: kind.function)
 def test_faults_one_after_another(
     kind: type[Call[Any]],
