@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Self
@@ -31,7 +32,7 @@ class Parity:
 
     def without_pauses(self) -> Self:
         """From now on nothing waits between two looks."""
-        still = SimpleNamespace(sleep=lambda seconds: None)
+        still = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
         self.terminal.monkeypatch.setattr("supaqueue.cutover.parity.looks.time", still)
         return self
 
