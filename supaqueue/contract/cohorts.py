@@ -11,8 +11,7 @@ from pydantic import TypeAdapter
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
-from supaqueue.contract.moment import check_time
-from supaqueue.errors import InvalidInput
+from supaqueue.contract.moment import check_span, check_time
 
 COHORT_COLUMNS = ("minute", "task_type", "first_canary", "first_control", "final_canary", "final_control")
 LARGEST_COHORT_PAGE = 5_000
@@ -151,7 +150,7 @@ class ReadCohorts(Call[CohortPage]):
     page_size: int = LARGEST_COHORT_PAGE
 
     def __post_init__(self) -> None:
-        _check_times(self.since, self.until)
+        check_span(self.since, self.until)
 
     def arguments(self) -> dict[str, Json]:
         """Return the function's arguments by name."""
@@ -186,7 +185,7 @@ class ReadCohortTotals(Call[CohortTotals]):
     until: datetime
 
     def __post_init__(self) -> None:
-        _check_times(self.since, self.until)
+        check_span(self.since, self.until)
 
     def arguments(self) -> dict[str, Json]:
         """Return the function's arguments by name."""
@@ -199,10 +198,3 @@ class ReadCohortTotals(Call[CohortTotals]):
     def parse(self, body: Json) -> CohortTotals:
         """Read the answer; raises ValueError if it is none."""
         return _TOTALS.validate_python(body)
-
-
-def _check_times(since: datetime, until: datetime) -> None:
-    check_time(since, field="since")
-    check_time(until, field="until")
-    if since > until:
-        raise InvalidInput("must not lie after until", field="since")

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
-from supaqueue.contract.moment import check_time
-from supaqueue.errors import InvalidInput
+from supaqueue.contract.moment import check_span
 
 OBSERVED_COLUMNS = (
     *(
@@ -58,10 +57,7 @@ class ObserveJobs(Call[ObservedPage]):
     page_size: int = LARGEST_OBSERVED_PAGE
 
     def __post_init__(self) -> None:
-        check_time(self.since, field="since")
-        check_time(self.until, field="until")
-        if self.since > self.until:
-            raise InvalidInput("must not lie after until", field="since")
+        check_span(self.since, self.until)
 
     def arguments(self) -> dict[str, Json]:
         """Return the function's arguments by name."""

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
-from supaqueue.contract.moment import check_time
+from supaqueue.contract.moment import check_span, check_time
 from supaqueue.contract.new_job import NewJob
 from supaqueue.contract.record_outcomes import LegacyOutcome
 from supaqueue.errors import InvalidInput
@@ -165,10 +165,7 @@ class ListRepairs(Call[RepairPage]):
     page_size: int = 5_000
 
     def __post_init__(self) -> None:
-        check_time(self.since, field="since")
-        check_time(self.until, field="until")
-        if self.since > self.until:
-            raise InvalidInput("must not lie after until", field="since")
+        check_span(self.since, self.until)
 
     def arguments(self) -> dict[str, Json]:
         """Return the function's arguments by name."""

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from supaqueue.cli.could_not_run import COULD_NOT_RUN
 from supaqueue.cli.demo.cutover.processes import PythonProcess
-from supaqueue.cli.parity.exit_codes import COULD_NOT_RUN
 from supaqueue.devstack import Stack
 from tests.worker.waiting import until
 

@@ -19,7 +19,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from supaqueue.cli.loadtest.exit_codes import CODES, CouldNotRun
+from supaqueue.cli.could_not_run import CommandWithAnswers
+from supaqueue.cli.loadtest.exit_codes import CODES
 from supaqueue.cli.loadtest.figures import figures_of
 from supaqueue.cli.loadtest.load_queue import LoadQueue
 from supaqueue.cli.loadtest.measured import Measured
@@ -73,7 +74,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Load a system that is not on t
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-@app.command(cls=CouldNotRun)
+@app.command(cls=CommandWithAnswers)
 def loadtest(
     duration_seconds: Duration = 60.0,
     concurrency: Concurrency = 50,

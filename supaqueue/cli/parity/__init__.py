@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from supaqueue.cli.could_not_run import GroupWithAnswers
 from supaqueue.cli.parity import check, repair, run, watch
-from supaqueue.cli.parity.exit_codes import CouldNotRun
 
 app = typer.Typer(
-    cls=CouldNotRun,
+    cls=GroupWithAnswers,
     help="Prove that the legacy queue and Supabase agree, job by job, or show where they do not.",
     no_args_is_help=True,
 )

@@ -2,46 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-import typer
-from rich.console import Console
-from typer.core import TyperGroup
-
 from supaqueue.cutover.parity.verdict import Answer
-from supaqueue.errors import SupaqueueError
 
 CODES: dict[Answer, int] = {"pass": 0, "differences": 1, "inconclusive": 2}
-COULD_NOT_RUN = 3
-
-
-class CouldNotRun(TyperGroup):
-    """Ends with 3 whatever kept its commands from an answer, a typing error too: 1 and 2 are answers here."""
-
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        with _as_could_not_run():
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: Any) -> Any:
-        with _as_could_not_run():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _as_could_not_run() -> Iterator[None]:
-    try:
-        yield
-    except typer.Exit:
-        raise
-    except (SupaqueueError, OSError) as error:
-        console = Console(stderr=True, soft_wrap=True)
-        console.print(f"supaqueue: {error}", markup=False, highlight=False)
-        sys.exit(COULD_NOT_RUN)
-    except Exception as error:
-        # What the command line refuses, in whichever library of the day that class is.
-        if hasattr(error, "exit_code"):
-            error.exit_code = COULD_NOT_RUN
-        raise

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from supaqueue.cli.could_not_run import COULD_NOT_RUN
 from supaqueue.cli.parity.check import Settle, Types, collect_rarely, question_of
-from supaqueue.cli.parity.exit_codes import CODES, COULD_NOT_RUN
+from supaqueue.cli.parity.exit_codes import CODES
 from supaqueue.cli.parity.options import Bound, Compare, Html, Messages, Rules, page_file, seconds_given
 from supaqueue.cli.parity.progress import Shown
 from supaqueue.cli.rollout.options import Legacy, legacy_queue, print_json, supabase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from supaqueue.cli.could_not_run import CommandWithAnswers
 from supaqueue.cli.rollout import (
     begin,
     clear,
@@ -36,7 +37,7 @@ app.command("take-over")(take_over.take_over)
 app.command("drain-proof")(drain_proof.drain_proof)
 app.command("release-parked")(release_parked.release_parked)
 app.command("simulate")(simulate.run)
-app.command("gate", cls=gate.OwnExitCodes)(gate.gate)
+app.command("gate", cls=CommandWithAnswers)(gate.gate)
 app.command("watch")(watch.watch)
 app.command("clear")(clear.clear)
 

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from typer.core import TyperCommand
 
 from supaqueue.cli.queues import whoever
 from supaqueue.cli.rollout.judging import GateFile, ParityFile, gate_on, read_judged
 from supaqueue.cli.rollout.options import AsJson, By, Legacy, TaskType, print_json, supabase
-from supaqueue.errors import InvalidInput, SupaqueueError
+from supaqueue.errors import InvalidInput
 
 if TYPE_CHECKING:
     from supaqueue.cutover.gate.conditions import Condition
     from supaqueue.cutover.gate.verdict import Verdict
 
 CODES = {"pass": 0, "roll_back": 1, "hold": 2}
-COULD_NOT_RUN = 3
 COLOURS = {"pass": "green", "hold": "yellow", "roll_back": "red"}
-
-
-class OwnExitCodes(TyperCommand):
-    """Ends with 3 whatever kept it from a verdict: 1 and 2 are verdicts here."""
-
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Read the arguments."""
-        try:
-            return super().make_context(*args, **kwargs)
-        except Exception as error:
-            if hasattr(error, "exit_code") and error.exit_code:
-                error.exit_code = COULD_NOT_RUN
-            raise
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except (SupaqueueError, OSError) as error:
-            console = Console(stderr=True, soft_wrap=True)
-            console.print(f"supaqueue: {error}", markup=False, highlight=False)
-            sys.exit(COULD_NOT_RUN)
 
 
 def gate(

@@ -51,12 +51,7 @@ def _of_type(seen: TypeEvidence, rules: GateRules, tests: int) -> Iterator[Condi
         "not falling behind in 12 of 15 minutes, with a rising age over the limit",
         "waiting jobs of Supabase's, by minute",
         seen.task_type,
-        {
-            "falling_behind": found.falling_behind,
-            "rising_p_value": found.rising,
-            "oldest_seconds": found.oldest_seconds,
-            "limit_seconds": found.limit_seconds,
-        },
+        found.figures,
     )
 
 

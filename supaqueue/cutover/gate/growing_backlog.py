@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+from supaqueue.contract import Json
+
 MINUTES = 15
 """Semantics, section 7: how long is looked at,"""
 FALLING_BEHIND = 12
@@ -54,6 +56,16 @@ class Backlog:
             and self.limit_seconds is not None
             and self.oldest_seconds > self.limit_seconds
         )
+
+    @property
+    def figures(self) -> dict[str, Json]:
+        """What a condition shows of it."""
+        return {
+            "falling_behind": self.falling_behind,
+            "rising_p_value": self.rising,
+            "oldest_seconds": self.oldest_seconds,
+            "limit_seconds": self.limit_seconds,
+        }
 
 
 def backlog_of(

@@ -82,12 +82,6 @@ def _of_backlog(seen: TypeEvidence, rules: GateRules) -> Condition:
         control_oldest_seconds=seen.control_oldest_seconds,
         objective_seconds=objective,
     )
-    figures: dict[str, Json] = {
-        "falling_behind": found.falling_behind,
-        "rising_p_value": found.rising,
-        "oldest_seconds": found.oldest_seconds,
-        "limit_seconds": found.limit_seconds,
-    }
     state: State = "unmet" if found.is_growing else "met"
     missing = None
     short = rules.least_backlog_minutes - len(seen.backlog)
@@ -97,7 +91,7 @@ def _of_backlog(seen: TypeEvidence, rules: GateRules) -> Condition:
         state, missing = "unknown", "an age to compare with: the control's, or oldest_waiting_seconds"
     seconds = 60.0 * short if short > 0 else None
     bound, source = "it does not grow", "waiting jobs of Supabase's, by minute"
-    return Condition("backlog", state, bound, source, seen.task_type, figures, missing, seconds)
+    return Condition("backlog", state, bound, source, seen.task_type, found.figures, missing, seconds)
 
 
 def _of_dead_letters(seen: TypeEvidence, has_enough: bool) -> Condition:
