@@ -10,7 +10,7 @@ import httpx
 
 from supaqueue.contract import Call
 from supaqueue.settings import Settings
-from supaqueue.transport.connections import LIMITS, MOST_CONNECTIONS, all_busy, wait_seconds
+from supaqueue.transport.connections import LIMITS, MOST_CONNECTIONS, all_busy, certificates, wait_seconds
 from supaqueue.transport.exchange import Exchange, Patience, TryAgain
 
 Reply = TypeVar("Reply")
@@ -41,7 +41,7 @@ class AsyncRestTransport:
         self._settings = settings
         self._patience = Patience(budget_seconds, try_seconds)
         self._owned = http_client is None
-        self._http = http_client or httpx.AsyncClient(limits=LIMITS)
+        self._http = http_client or httpx.AsyncClient(limits=LIMITS, verify=certificates())
         self._places = asyncio.BoundedSemaphore(MOST_CONNECTIONS)
         self._abandoned: set[asyncio.Task[httpx.Response]] = set()
 

@@ -1,6 +1,9 @@
-"""How many connections to hold, for how long, and what waits for one."""
+"""How many connections to hold, for how long, what waits for one, and whom they trust."""
 
 from __future__ import annotations
+
+import ssl
+from functools import cache
 
 import httpx
 
@@ -12,6 +15,15 @@ process which was overloaded once would stay so.
 
 # Kept longer than an idle worker pauses between polls, so that it need not connect anew each time.
 LIMITS = httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=30.0)
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """Return what every transport of this process checks certificates with.
+
+    httpx would read all of them anew for each client, in 20 ms or more.
+    """
+    return httpx.create_ssl_context()
 
 
 def wait_seconds(request: httpx.Request) -> float:

@@ -11,7 +11,7 @@ import httpx
 
 from supaqueue.contract import Call
 from supaqueue.settings import Settings
-from supaqueue.transport.connections import LIMITS, MOST_CONNECTIONS, all_busy, wait_seconds
+from supaqueue.transport.connections import LIMITS, MOST_CONNECTIONS, all_busy, certificates, wait_seconds
 from supaqueue.transport.exchange import Exchange, Patience, TryAgain
 
 Reply = TypeVar("Reply")
@@ -38,7 +38,7 @@ class RestTransport:
         self._settings = settings
         self._patience = Patience(budget_seconds, try_seconds)
         self._owned = http_client is None
-        self._http = http_client or httpx.Client(limits=LIMITS)
+        self._http = http_client or httpx.Client(limits=LIMITS, verify=certificates())
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
     def send(self, call: Call[Reply]) -> Reply:

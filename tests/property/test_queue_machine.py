@@ -49,7 +49,7 @@ def run_sequences(world: World, count: int) -> None:
 
 @pytest.mark.timeout(900)  # a failure takes minutes to shrink
 def test_any_sequence_of_calls(world: World) -> None:
-    run_sequences(world, 500 if isinstance(world, MemoryWorld) else 250)
+    run_sequences(world, 500 if isinstance(world, MemoryWorld) else 150)
 
 
 @pytest.mark.slow
