@@ -16,7 +16,7 @@ from supaqueue.contract import NewJob
 from supaqueue.job import DeadLetter, Job
 from supaqueue.job_id import new_job_id
 from supaqueue.outcome import Cancel, Done, Fail, Retry, Snooze
-from supaqueue.settings import Settings
+from supaqueue.settings import DatabaseSettings, Settings
 from supaqueue.version import __version__
 from supaqueue.worker import Context, Registry, Worker
 
@@ -25,6 +25,7 @@ __all__ = [
     "Backoff",
     "Cancel",
     "Context",
+    "DatabaseSettings",
     "DeadLetter",
     "Done",
     "EnqueueAnswer",

@@ -118,10 +118,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """What is needed for a direct connection. Its text never shows the password."""
+    """What is needed for a direct connection. Its text never shows the password.
+
+    Attributes:
+        url: the connection string, as `postgresql://user:password@host:5432/database`.
+        schema: where the queue is installed.
+        max_json_bytes: the most that one payload or result may take.
+    """
 
     url: str = field(repr=False)
     schema: str = "public"
+    max_json_bytes: int = MAX_JSON_BYTES
 
     @classmethod
     def load(
@@ -143,7 +150,11 @@ class DatabaseSettings:
                 "SUPABASE_DB_URL is not set: put the connection string (dashboard, Connect) into the"
                 " environment or .env"
             )
-        return cls(str(found["database_url"]), check_schema(str(found.get("schema", "public"))))
+        return cls(
+            str(found["database_url"]),
+            check_schema(str(found.get("schema", "public"))),
+            int(found.get("max_json_bytes", MAX_JSON_BYTES)),
+        )
 
 
 def load_schema(

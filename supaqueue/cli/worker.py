@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import EntryPoint
 from typing import Annotated
 
@@ -14,10 +15,10 @@ from supaqueue.cli.companions import open_companions, with_companions
 from supaqueue.errors import ConfigurationError
 from supaqueue.maintain.scheduler import Scheduler
 from supaqueue.maintain.schedules import declare_schedules
-from supaqueue.settings import Settings
+from supaqueue.settings import DatabaseSettings, Settings
 from supaqueue.telemetry.hook import Telemetry, configured_hooks
 from supaqueue.telemetry.logs import configure_logging
-from supaqueue.transport import RestTransport
+from supaqueue.transport import open_transport
 from supaqueue.worker import Registry, Worker
 from supaqueue.worker.attribute import import_attribute
 from supaqueue.worker.process import run_worker
@@ -49,6 +50,9 @@ def worker(
     scheduler: Annotated[
         bool, typer.Option(help="Declare the registry's recurring jobs, and run all that there are.")
     ] = True,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Call Postgres at SUPABASE_DB_URL, instead of the API.")
+    ] = False,
     log_format: Annotated[str, typer.Option(help="json or text.")] = "text",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     companions: Sequence[EntryPoint] = (),
@@ -56,9 +60,9 @@ def worker(
     """Run tasks until SIGTERM or SIGINT, then stop gracefully; a second signal leaves at once."""
     configure_logging(format=log_format, level=log_level)  # type: ignore[arg-type]
     telemetry = Telemetry(configured_hooks(os.environ))
-    settings = Settings.load()
+    settings = DatabaseSettings.load() if direct else Settings.load()
     handlers = load_registry(registry)
-    with RestTransport(settings) as transport:
+    with closing(open_transport(settings)) as transport:
         beside = open_companions(companions, transport)
         if scheduler:
             beside.append(Scheduler(transport, telemetry=telemetry))

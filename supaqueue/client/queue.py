@@ -15,7 +15,7 @@ from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended
 from supaqueue.client.checks import Checks
 from supaqueue.client.dead_letters import DeadLetters
 from supaqueue.client.reports import Reports
-from supaqueue.client.source import Source, settings_from
+from supaqueue.client.source import Source, client_settings
 from supaqueue.client.waiting import Waiting
 from supaqueue.contract import (
     AbandonJobs,
@@ -32,7 +32,7 @@ from supaqueue.job import Job, JobStatus
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
-from supaqueue.transport import RestTransport, Transport
+from supaqueue.transport import Transport, open_transport
 from supaqueue.worker import Registry
 
 Reply = TypeVar("Reply")
@@ -44,9 +44,10 @@ class Queue:
     Every method may raise a `CallError`; those that take input raise `InvalidInput` before anything is sent.
 
     Args:
-        source: `Settings`, or a Supabase client, whose URL and key are used; by default the environment
-            and `.env`, which `overrides` (url, service_role_key, anon_key, token, schema) win over.
-        transport: what carries the calls; by default PostgREST over HTTP. A given one is not closed here.
+        source: `Settings`; `DatabaseSettings` for a direct connection to Postgres; or a Supabase client,
+            whose URL and key are used. By default the environment and `.env`, which `overrides` (url,
+            service_role_key, anon_key, token, schema) win over.
+        transport: what carries the calls; by default what `source` asks for. A given one is not closed here.
         telemetry: who is told of jobs enqueued and of the queue being unavailable.
         registry: the handlers, if they are at hand: payloads are then checked before anything is sent.
         budget_seconds: how long one call may go on trying.
@@ -65,13 +66,13 @@ class Queue:
         budget_seconds: float = 10.0,
         **overrides: Unpack[Overrides],
     ) -> None:
-        self._owned: RestTransport | None = None
+        self._owned: Transport | None = None
         max_json_bytes = MAX_JSON_BYTES
         if transport is None or source is not None or overrides:
-            settings = settings_from(source, overrides)
+            settings = client_settings(source, overrides)
             max_json_bytes = settings.max_json_bytes
             if transport is None:
-                transport = self._owned = RestTransport(settings, budget_seconds)
+                transport = self._owned = open_transport(settings, budget_seconds)
         self._transport = transport
         self._reports = Reports(telemetry)
         self._checks = Checks(max_json_bytes, registry)

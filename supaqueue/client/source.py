@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, TypeAlias
 
 from supaqueue.errors import ConfigurationError
-from supaqueue.settings import Overrides, Settings
+from supaqueue.settings import DatabaseSettings, Overrides, Settings
 
 
 class SupabaseClient(Protocol):
@@ -18,20 +18,33 @@ class SupabaseClient(Protocol):
     def supabase_key(self) -> str: ...
 
 
-Source: TypeAlias = Settings | SupabaseClient
+Source: TypeAlias = Settings | DatabaseSettings | SupabaseClient
 
 
-def settings_from(source: Source | None, overrides: Overrides) -> Settings:
+def client_settings(source: Source | None, overrides: Overrides) -> Settings | DatabaseSettings:
     """Return the settings that a client's arguments ask for; what they leave open is in the environment.
 
     Raises:
         ConfigurationError: something is missing, malformed or given twice.
     """
+    if isinstance(source, DatabaseSettings):
+        _refuse_overrides(overrides)
+        return source
+    return settings_from(source, overrides)
+
+
+def settings_from(source: Source | None, overrides: Overrides) -> Settings:
+    """Return the settings of the API, for what needs it.
+
+    Raises:
+        ConfigurationError: something is missing, malformed or given twice, or of a direct connection.
+    """
     if source is None:
         return Settings.load(**overrides)
+    if isinstance(source, DatabaseSettings):
+        raise ConfigurationError("this needs the API: give Settings, not those of a direct connection")
     if isinstance(source, Settings):
-        if overrides:
-            raise ConfigurationError(f"give either settings or {', '.join(sorted(overrides))}, not both")
+        _refuse_overrides(overrides)
         return source
     # Empty texts are as good as unset: the client's key says who we are, whatever the environment has.
     given: Overrides = {
@@ -41,3 +54,8 @@ def settings_from(source: Source | None, overrides: Overrides) -> Settings:
         "token": "",
     }
     return Settings.load(**(given | overrides))
+
+
+def _refuse_overrides(overrides: Overrides) -> None:
+    if overrides:
+        raise ConfigurationError(f"give either settings or {', '.join(sorted(overrides))}, not both")

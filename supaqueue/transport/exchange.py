@@ -1,53 +1,22 @@
-"""One call with all its tries: what both colours of the transport share, which is all but the waiting."""
+"""One call over HTTP with all its tries: what both colours share, which is all but the waiting."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import httpx
 
 from supaqueue.contract import Call
-from supaqueue.errors import CallError, QueueUnavailable
 from supaqueue.settings import Settings
-from supaqueue.transport.failures import Failure
 from supaqueue.transport.request import rpc_request
-from supaqueue.transport.retry import RetrySchedule
+from supaqueue.transport.tries import Patience, Tries, TryAgain
 from supaqueue.transport.verdict import Answered, judge
 
 CONNECT_SECONDS = 5.0
-TRY_SECONDS = 15.0
-_LEAST_TIMEOUT_SECONDS = 0.05
 
 Reply = TypeVar("Reply")
-
-
-@dataclass(frozen=True, slots=True)
-class TryAgain:
-    """Wait `seconds`, then try again."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to go on.
-
-    One try may take `try_seconds`; by default half of the budget, 15 s at most, so that one which gets no
-    answer leaves time for a repeat.
-    """
-
-    budget_seconds: float = 10.0
-    try_seconds: float | None = None
-
-    @property
-    def longest_try(self) -> float:
-        """Seconds that one try may wait for its answer."""
-        if self.try_seconds is not None:
-            return self.try_seconds
-        return min(TRY_SECONDS, self.budget_seconds / 2)
 
 
 class Exchange(Generic[Reply]):
@@ -60,25 +29,19 @@ class Exchange(Generic[Reply]):
         patience: Patience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._call = call
         self._settings = settings
-        self._patience = patience
-        self._schedule = RetrySchedule(patience.budget_seconds)
-        self._clock = clock
-        self._begun = clock()
-        self._tries = 0
-        self._may_have_taken_effect = False
+        self._tries = Tries(call, patience, clock)
         self._rpc = rpc_request(call, settings)
 
     def request(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Return the request of the next try."""
-        self._tries += 1
+        answer = self._tries.begin()
         return client.build_request(
             "POST",
             self._rpc.url,
             headers=self._rpc.headers,
             content=self._rpc.content,
-            timeout=self._timeout(),
+            timeout=httpx.Timeout(answer, connect=min(CONNECT_SECONDS, answer)),
         )
 
     def judge(self, got: httpx.Response | httpx.RequestError) -> Answered[Reply] | TryAgain:
@@ -87,46 +50,4 @@ class Exchange(Generic[Reply]):
         Raises:
             CallError: it was the last one.
         """
-        verdict = judge(got, self._call, self._settings)
-        if isinstance(verdict, Answered):
-            return verdict
-        if verdict.committed == "unknown":
-            self._may_have_taken_effect = True
-        pause = None
-        if verdict.again:
-            pause = self._schedule.next_pause(
-                self._elapsed(), at_least=verdict.at_least, within=verdict.within
-            )
-        if pause is None:
-            raise self._error(verdict)
-        return TryAgain(pause)
-
-    def _elapsed(self) -> float:
-        return self._clock() - self._begun
-
-    def _timeout(self) -> httpx.Timeout:
-        left = max(self._patience.budget_seconds - self._elapsed(), _LEAST_TIMEOUT_SECONDS)
-        answer = min(self._patience.longest_try, left)
-        return httpx.Timeout(answer, connect=min(CONNECT_SECONDS, answer))
-
-    def _error(self, failure: Failure) -> CallError:
-        """Once one try is unknown, the whole call is: a later refusal says nothing about that try."""
-        unknown = self._may_have_taken_effect
-        doubt = _UNKNOWN if unknown and self._call.mutates else ""
-        concerned = self._call.concerns()
-        return failure.error(
-            f"{self._call.function}: {failure.message}{self._tried()}{doubt}",
-            call=self._call.function,
-            committed="unknown" if unknown else "no",
-            retryable=failure.again and failure.error is QueueUnavailable,
-            sqlstate=failure.sqlstate,
-            http_status=failure.http_status,
-            job_id=concerned[0] if len(concerned) == 1 else None,
-            cause=failure.cause,
-        )
-
-    def _tried(self) -> str:
-        return f" (given up after {self._tries} tries in {self._elapsed():.1f} s)" if self._tries > 1 else ""
-
-
-_UNKNOWN = ". It may have taken effect all the same: repeat the same call to know"
+        return self._tries.settle(judge(got, self._tries.call, self._settings))

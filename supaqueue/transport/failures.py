@@ -66,6 +66,10 @@ class Failure:
         """Return it with the answer that it was read from."""
         return replace(self, http_status=status, sqlstate=code)
 
+    def with_code(self, code: str) -> Self:
+        """Return it with the SQLSTATE that it was read from."""
+        return replace(self, sqlstate=code)
+
 
 def unreachable(error: httpx.RequestError, settings: Settings) -> Failure:
     """Nothing was sent."""
@@ -163,11 +167,11 @@ def schema_not_exposed(settings: Settings) -> Failure:
     )
 
 
-def unknown_function(function: str, settings: Settings) -> Failure:
+def unknown_function(function: str, schema: str) -> Failure:
     """PGRST202: not installed, or installed a moment ago."""
     return Failure(
         error=ContractMismatch,
-        message=f"the database has no function {function} in the schema {settings.schema!r}:"
+        message=f"the database has no function {function} in the schema {schema!r}:"
         " run 'supaqueue migrate', or set SUPAQUEUE_SCHEMA to where the queue is installed",
         again=True,
         within=SCHEMA_CACHE_SECONDS,
@@ -224,10 +228,14 @@ def bad_token(code: str, settings: Settings) -> Failure:
 def forbidden(function: str, settings: Settings) -> Failure:
     """42501: the role lacks a right."""
     role = role_of(settings.token or settings.api_key)
-    who = f"the role {role!r}" if role else "this key's role"
+    return forbidden_to(f"the role {role!r}" if role else "this key's role", function, settings.identity)
+
+
+def forbidden_to(who: str, function: str, variable: str) -> Failure:
+    """42501: `who` lacks a right; `variable` says who that is."""
     return Failure(
         error=AccessDenied,
-        message=f"{who} may not call {function}: check {settings.identity}. Workers need the role"
+        message=f"{who} may not call {function}: check {variable}. Workers need the role"
         " supaqueue_worker, applications supaqueue_producer, or the service role;"
         " 'supaqueue migrate' sets the grants",
     )
@@ -251,10 +259,14 @@ def refused_by_function(error: ErrorBody) -> Failure:
 
 def refused(status: int, error: ErrorBody) -> Failure:
     """Anything else: the code alone, since Postgres' texts quote values."""
-    constraint = re.search(r'constraint "(\w+)"', error.message)
-    rule = f", constraint {constraint[1]}" if constraint else ""
-    said = f"code {error.code}{rule}" if error.code else "no code"
+    said = f"code {error.code}{broken_rule(error)}" if error.code else "no code"
     return Failure(error=CallRefused, message=f"the call was refused with HTTP {status}, {said}")
+
+
+def broken_rule(error: ErrorBody) -> str:
+    """The constraint that an error names, for the end of a list, or nothing."""
+    constraint = re.search(r'constraint "(\w+)"', error.message)
+    return f", constraint {constraint[1]}" if constraint else ""
 
 
 def too_large() -> Failure:

@@ -12,7 +12,8 @@ import httpx
 from supaqueue.contract import Call
 from supaqueue.settings import Settings
 from supaqueue.transport.connections import LIMITS, MOST_CONNECTIONS, all_busy, certificates, wait_seconds
-from supaqueue.transport.exchange import Exchange, Patience, TryAgain
+from supaqueue.transport.exchange import Exchange
+from supaqueue.transport.tries import Patience, TryAgain
 
 Reply = TypeVar("Reply")
 

@@ -114,7 +114,7 @@ def _judge_refusal(
         case "PGRST106":
             return failures.schema_not_exposed(settings)
         case "PGRST202":
-            return failures.unknown_function(call.function, settings)
+            return failures.unknown_function(call.function, settings.schema)
         case "SQ001":
             return failures.other_version(error)
         case str(code) if code.startswith("SQ"):

@@ -15,9 +15,9 @@ from typing import Protocol
 
 from supaqueue.contract import FinishAnswer, HeartbeatAnswer, RegisterWorker, RescuedToFail, SetTaskTypes
 from supaqueue.errors import CallError, ConfigurationError
-from supaqueue.settings import Settings
+from supaqueue.settings import DatabaseSettings, Settings
 from supaqueue.telemetry.hook import Telemetry
-from supaqueue.transport import AsyncRestTransport, AsyncTransport, RestTransport
+from supaqueue.transport import AsyncTransport, Transport, open_async_transport, open_transport
 from supaqueue.version import __version__
 from supaqueue.worker.calls import CountedCalls
 from supaqueue.worker.claiming import Claimer, Room
@@ -53,7 +53,8 @@ class Worker:
 
     Args:
         registry: what this worker serves; other task types are left to other workers.
-        settings: where the queue is, and the key; `Settings.load()` if not given.
+        settings: where the queue is, and the key; `Settings.load()` if not given. With `DatabaseSettings` it
+            calls Postgres over direct connections, five at most.
         queues: names of the queues, at least one.
         concurrency: handlers that run at the same time.
         lease_seconds: a task whose worker was not heard of for so long is given to another one.
@@ -68,7 +69,7 @@ class Worker:
     def __init__(
         self,
         registry: Registry,
-        settings: Settings | None = None,
+        settings: Settings | DatabaseSettings | None = None,
         *,
         queues: Sequence[str] = ("default",),
         concurrency: int = 16,
@@ -113,8 +114,8 @@ class Worker:
         Raises:
             CallError: if the queue refuses or does not answer at the start; later failures are waited out.
         """
-        transport = AsyncRestTransport(self.settings)
-        beats = RestTransport(self.settings, budget_seconds=max(1.0, self.lease_seconds / 3))
+        transport = open_async_transport(self.settings)
+        beats = open_transport(self.settings, budget_seconds=max(1.0, self.lease_seconds / 3))
         try:
             await transport.send(self._registration(stopped=False))
             if self.registry.options:
@@ -129,7 +130,7 @@ class Worker:
             await transport.aclose()
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _work(self, transport: AsyncRestTransport, beats: RestTransport) -> bool:
+    async def _work(self, transport: AsyncTransport, beats: Transport) -> bool:
         loop = asyncio.get_running_loop()
         pulse = Pulse(loop)
         self._progress = ProgressSender(
@@ -203,7 +204,7 @@ class Worker:
 
     def _heartbeat(
         self,
-        beats: RestTransport,
+        beats: Transport,
         pulse: Pulse,
         loop: asyncio.AbstractEventLoop,
         runner: Runner,
@@ -276,7 +277,7 @@ class Worker:
         except TimeoutError:
             _log.error("%d tasks could not be reported; their leases will run out", len(self._leases))
 
-    async def _unregister(self, transport: AsyncRestTransport) -> None:
+    async def _unregister(self, transport: AsyncTransport) -> None:
         try:
             await asyncio.wait_for(transport.send(self._registration(stopped=True)), 2.0)
         except (CallError, TimeoutError) as failed:

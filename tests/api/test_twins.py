@@ -11,10 +11,15 @@ import pytest
 from supaqueue.client import AsyncQueue, Queue
 from supaqueue.testing import AsyncMemoryTransport, MemoryTransport
 from supaqueue.transport import AsyncRestTransport, AsyncTransport, RestTransport, Transport
+from supaqueue.transport.async_postgres import AsyncPostgresTransport
+from supaqueue.transport.on_connection import AsyncConnectionTransport, ConnectionTransport
+from supaqueue.transport.postgres import PostgresTransport
 
 TWINS = [
     (Queue, AsyncQueue),
     (RestTransport, AsyncRestTransport),
+    (PostgresTransport, AsyncPostgresTransport),
+    (ConnectionTransport, AsyncConnectionTransport),
     (MemoryTransport, AsyncMemoryTransport),
     (Transport, AsyncTransport),
 ]
@@ -23,6 +28,7 @@ TYPES = [
     ("AsyncIterator", "Iterator"),
     ("AsyncTransport", "Transport"),
     ("AsyncRestTransport", "RestTransport"),
+    ("psycopg.AsyncConnection", "psycopg.Connection"),
     ("AsyncMemoryTransport", "MemoryTransport"),
     ("httpx.AsyncClient", "httpx.Client"),
     ("AsyncQueue", "Queue"),

@@ -14,7 +14,7 @@ from supaqueue.devstack import Stack
 from supaqueue.settings import Settings
 from supaqueue.transport import AsyncRestTransport, RestTransport, Transport
 from tests.conftest import MAJORS
-from tests.contract.grounds import Ground, MemoryGround, RestGround
+from tests.contract.grounds import DirectGround, Ground, MemoryGround, RestGround
 from tests.contract.site import Site
 
 
@@ -100,12 +100,15 @@ def make_dead_letters() -> Callable[[Any], Any]:
 
 
 @pytest.fixture(
-    params=["memory", *MAJORS], ids=lambda ground: f"postgres{ground}" if ground != "memory" else ground
+    params=["memory", *MAJORS, "direct"],
+    ids=lambda ground: f"postgres{ground}" if isinstance(ground, int) else ground,
 )
 def ground(request: pytest.FixtureRequest, queue_name: str) -> Ground:
     """Runs the test on every ground; those without a server need none to be started."""
     if request.param == "memory":
         return MemoryGround()
+    if request.param == "direct":
+        return DirectGround(request.getfixturevalue("stack18"), queue_name)
     return RestGround(request.getfixturevalue("stacks")(request.param), queue_name)
 
 

@@ -8,13 +8,17 @@ import psycopg
 
 from supaqueue.client import AsyncQueue, Queue
 from supaqueue.devstack import Stack
-from supaqueue.settings import Settings
+from supaqueue.settings import DatabaseSettings, Settings
 from supaqueue.testing import AsyncMemoryTransport, MemoryDatabase, MemoryTransport
-from supaqueue.transport import AsyncRestTransport, AsyncTransport, RestTransport, Transport
+from supaqueue.transport import AsyncTransport, Transport, open_async_transport, open_transport
 
 
 class Ground(Protocol):
     """One database, and what reaches it."""
+
+    @property
+    def refusal_status(self) -> int | None:
+        """The HTTP status of what a function refuses."""
 
     def transport(self) -> Transport:
         """Return a new transport for threads."""
@@ -34,6 +38,8 @@ class Ground(Protocol):
 
 class MemoryGround:
     """A database in memory that only this test uses."""
+
+    refusal_status = 400
 
     def __init__(self) -> None:
         self._database = MemoryDatabase()
@@ -57,16 +63,18 @@ class MemoryGround:
 class RestGround:
     """A running stack that tests share. Time passes by moving all times of the test's queue back."""
 
+    refusal_status: int | None = 400
+
     def __init__(self, stack: Stack, queue_name: str) -> None:
         self._settings = Settings.load(stack.env(), dotenv=None)
         self._database_url = stack.superuser_url
         self._queue_name = queue_name
 
-    def transport(self) -> RestTransport:
-        return RestTransport(self._settings)
+    def transport(self) -> Transport:
+        return open_transport(self._settings)
 
-    def async_transport(self) -> AsyncRestTransport:
-        return AsyncRestTransport(self._settings)
+    def async_transport(self) -> AsyncTransport:
+        return open_async_transport(self._settings)
 
     def queue(self) -> Queue:
         return Queue(self._settings)
@@ -78,6 +86,28 @@ class RestGround:
         with psycopg.connect(self._database_url) as connection:
             for table, rows in _ROWS.items():
                 move_back(connection, table, rows, {"queue": self._queue_name, "seconds": seconds})
+
+
+class DirectGround(RestGround):
+    """The same stack over direct connections, as the role that owns the tables."""
+
+    refusal_status = None
+
+    def __init__(self, stack: Stack, queue_name: str) -> None:
+        super().__init__(stack, queue_name)
+        self._direct = DatabaseSettings(stack.database_url)
+
+    def transport(self) -> Transport:
+        return open_transport(self._direct)
+
+    def async_transport(self) -> AsyncTransport:
+        return open_async_transport(self._direct)
+
+    def queue(self) -> Queue:
+        return Queue(self._direct)
+
+    def async_queue(self) -> AsyncQueue:
+        return AsyncQueue(self._direct)
 
 
 _ROWS = {

@@ -10,10 +10,10 @@ import pytest
 from supaqueue.contract import ALL_CALLS, Call, GetJobs
 from supaqueue.devstack import Stack
 from supaqueue.errors import CallRefused
+from supaqueue.settings import Settings
 from supaqueue.testing import MemoryTransport
 from supaqueue.testing.memory import FUNCTIONS, NOT_OFFERED
 from supaqueue.transport import RestTransport, Transport
-from tests.contract.grounds import RestGround
 from tests.contract.raw import raw_call
 from tests.faults.scenarios import SCENARIOS, Story
 from tests.faults.state import without_names
@@ -22,8 +22,8 @@ OFFERED = sorted((call for call in SCENARIOS if call.function in FUNCTIONS), key
 
 
 @pytest.fixture
-def rest(stack: Stack, queue_name: str) -> RestTransport:
-    return RestGround(stack, queue_name).transport()
+def rest(stack: Stack) -> RestTransport:
+    return RestTransport(Settings.load(stack.env(), dotenv=None))
 
 
 def told(transport: Transport, kind: type[Call[Any]], scenario: Callable[[Story], Call[Any]]) -> list[Any]:

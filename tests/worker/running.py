@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from supaqueue.client.queue import Queue
 from supaqueue.job import Job, Task
-from supaqueue.settings import Settings
+from supaqueue.settings import DatabaseSettings, Settings
 from supaqueue.telemetry import Telemetry
 from supaqueue.telemetry.events import Event
 from supaqueue.worker import Registry, Worker
@@ -91,11 +91,13 @@ class WorkerThread:
 class OwnQueue:
     """A queue that only one test uses, and a client for it."""
 
-    settings: Settings
+    settings: Settings | DatabaseSettings
     client: Queue
     name: str = field(default_factory=lambda: f"q-{uuid4().hex[:12]}")
 
-    def worker(self, registry: Registry, *, settings: Settings | None = None, **options: Any) -> WorkerThread:
+    def worker(
+        self, registry: Registry, *, settings: Settings | DatabaseSettings | None = None, **options: Any
+    ) -> WorkerThread:
         """A worker for this queue that does not run yet; options are those of `Worker`."""
         events = KeptEvents()
         worker = Worker(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ from supaqueue.settings import Settings
 from supaqueue.telemetry import Telemetry
 from supaqueue.testing import MemoryTransport
 from supaqueue.testing.memory import count as memory
-from supaqueue.transport import RestTransport
+from supaqueue.transport import open_transport
 from supaqueue.worker import Registry
 from supaqueue.worker.heartbeat import Heartbeat, Pulse
 from supaqueue.worker.leases import Leases
@@ -55,7 +56,7 @@ def test_a_killed_workers_probe_is_lost_until_another_takes_it(
     """It is killed with the probe in its hands: the finish does not go through."""
     proxy.expect_always(FinishJobTasks.function, Fault.ANSWER_503)
     killed = start(url=proxy.url)
-    with RestTransport(queue.settings) as transport:
+    with closing(open_transport(queue.settings)) as transport:
         transport.send(SendProbes((queue.name,)))
         until(lambda: status(database, queue) != ["pending"], "the probe to be taken")
         killed.kill()

@@ -11,7 +11,7 @@ import pytest
 
 from supaqueue.client.queue import Queue
 from supaqueue.devstack import Stack
-from supaqueue.settings import Settings
+from supaqueue.settings import DatabaseSettings, Settings
 from supaqueue.worker import Registry
 from tests.worker.running import OwnQueue
 from tests.worker.waiting import until
@@ -37,9 +37,29 @@ def recorded(stack: Stack, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
-@pytest.mark.parametrize("kill", [kill_postgres, kill_postgrest, kill_both], ids=lambda kill: kill.__name__)
+def over_the_api(stack: Stack) -> Settings | DatabaseSettings:
+    return Settings(url=stack.url, service_role_key=stack.service_role_key)
+
+
+def directly(stack: Stack) -> Settings | DatabaseSettings:
+    return DatabaseSettings(stack.database_url)
+
+
+@pytest.mark.parametrize(
+    ("kill", "reach"),
+    [
+        (kill_postgres, over_the_api),
+        (kill_postgrest, over_the_api),
+        (kill_both, over_the_api),
+        (kill_postgres, directly),
+    ],
+    ids=lambda part: part.__name__,
+)
 def test_every_job_is_completed_once(
-    kill: Callable[[Stack], None], own_stack: Stack, registry: Registry
+    kill: Callable[[Stack], None],
+    reach: Callable[[Stack], Settings | DatabaseSettings],
+    own_stack: Stack,
+    registry: Registry,
 ) -> None:
     runs: list[int] = []
 
@@ -48,7 +68,7 @@ def test_every_job_is_completed_once(
         runs.append(number)
         time.sleep(0.005)  # so that the kill comes in the middle of the work
 
-    settings = Settings(url=own_stack.url, service_role_key=own_stack.service_role_key)
+    settings = reach(own_stack)
     with Queue(settings, budget_seconds=60) as client:
         queue = OwnQueue(settings, client)
         jobs = [{"task_type": "work", "payload": n, "queue": queue.name} for n in range(2 * JOBS)]

@@ -14,7 +14,8 @@ from supaqueue.settings import Settings
 from supaqueue.testing.memory.database import MemoryDatabase
 from supaqueue.testing.memory.functions import FUNCTIONS
 from supaqueue.testing.memory.refused import Refused
-from supaqueue.transport.exchange import Exchange, Patience
+from supaqueue.transport.exchange import Exchange
+from supaqueue.transport.tries import Patience
 
 Reply = TypeVar("Reply")
 

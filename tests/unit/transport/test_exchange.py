@@ -10,8 +10,9 @@ import pytest
 from supaqueue.contract import AbandonJobs, ContractVersion, EnqueueJobs, NewJob, SpokenVersions
 from supaqueue.errors import AccessDenied, CallError, CallRefused, ContractMismatch, QueueUnavailable
 from supaqueue.settings import Settings
-from supaqueue.transport.exchange import Exchange, Patience, TryAgain
+from supaqueue.transport.exchange import Exchange
 from supaqueue.transport.retry import RetrySchedule
+from supaqueue.transport.tries import Patience, TryAgain
 from supaqueue.transport.verdict import Answered
 
 SETTINGS = Settings(url="https://ref.supabase.co", service_role_key="sb_secret_s3cr3t", schema="here")
