@@ -4,12 +4,18 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check format bench bench-quick clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# The peers want other versions of what we use too: they have a place of their own.
+.venv-peers/installed: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
 	@touch $@
 
 demo: $(VENV)/installed
@@ -20,6 +26,12 @@ test: $(VENV)/installed
 
 test-slow: $(VENV)/installed
 	$(BIN)/pytest -m slow --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+bench: $(VENV)/installed .venv-peers/installed
+	$(BIN)/python benchmarks/peers/run.py --peers-python .venv-peers/bin/python $(ARGS)
+
+bench-quick: $(VENV)/installed .venv-peers/installed
+	$(BIN)/python benchmarks/peers/run.py --peers-python .venv-peers/bin/python --quick $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -32,4 +44,4 @@ format: $(VENV)/installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-peers dist .mypy_cache .ruff_cache .pytest_cache

@@ -33,6 +33,7 @@ from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
 from supaqueue.transport import AsyncTransport, open_async_transport
+from supaqueue.transport.async_gather import AsyncGatheringTransport
 from supaqueue.worker import Registry
 
 Reply = TypeVar("Reply")
@@ -74,7 +75,9 @@ class AsyncQueue:
             settings = client_settings(source, overrides)
             max_json_bytes = settings.max_json_bytes
             if transport is None:
-                transport = self._owned = open_async_transport(settings, budget_seconds)
+                transport = self._owned = AsyncGatheringTransport(
+                    open_async_transport(settings, budget_seconds)
+                )
         self._transport = transport
         self._reports = Reports(telemetry)
         self._checks = Checks(max_json_bytes, registry)

@@ -33,6 +33,7 @@ from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
 from supaqueue.transport import Transport, open_transport
+from supaqueue.transport.gather import GatheringTransport
 from supaqueue.worker import Registry
 
 Reply = TypeVar("Reply")
@@ -72,7 +73,8 @@ class Queue:
             settings = client_settings(source, overrides)
             max_json_bytes = settings.max_json_bytes
             if transport is None:
-                transport = self._owned = open_transport(settings, budget_seconds)
+                opened = open_transport(settings, budget_seconds)
+                transport = self._owned = GatheringTransport(opened)
         self._transport = transport
         self._reports = Reports(telemetry)
         self._checks = Checks(max_json_bytes, registry)
