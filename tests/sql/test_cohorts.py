@@ -272,6 +272,13 @@ def test_what_waits_is_sampled_once_a_minute(calls: Calls) -> None:
     assert taken[0]["types"]["count"]["is_open"] is True
 
 
+def test_a_probe_neither_waits_nor_came(calls: Calls) -> None:
+    """Else its type would be judged as one that a canary has to prove itself on."""
+    calls.enqueue_new("q", 2)
+    calls.call("send_probes_v1", queues=["q"])
+    assert sample_again(calls).keys() == {"count"}
+
+
 def test_only_what_could_run_counts_as_waiting(calls: Calls, connect: Connect) -> None:
     calls.enqueue_new("q", 3)
     calls.enqueue_new("q", 1, delay_seconds=3600)

@@ -6,13 +6,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
+from supaqueue.cli.rollout.judging import read_seen
 from supaqueue.contract import PROBE_TYPE, NewJob, RegisterWorker
+from supaqueue.cutover.gate.compared_jobs import ComparedJobs
 from supaqueue.cutover.gate.evidence import Evidence, Probes, WorkerCalls
-from supaqueue.cutover.gate.gate_rules import GateRules, load_gate_rules
+from supaqueue.cutover.gate.gate_rules import GateRules, Objectives, Share, load_gate_rules
+from supaqueue.cutover.gate.look import Gate
 from supaqueue.cutover.gate.passing import conditions_of
 from supaqueue.cutover.gate.probes import Probing, SignsOfLife
 from supaqueue.cutover.legacy.folder import FolderBroker
@@ -21,10 +26,13 @@ from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.parity.sources import in_legacy, in_supabase
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.cutover.take_over import TakeOver
+from supaqueue.job_id import bucket_of
 from supaqueue.worker import Registry
 from tests.cutover.gate.seen import evidence
 from tests.cutover.gate.test_judging import asked, broken, fired
+from tests.cutover.gate.test_read_evidence import age
 from tests.cutover.world import World
+from tests.sql.calls import Worker, endings
 from tests.worker.running import OwnQueue
 from tests.worker.waiting import until
 
@@ -204,6 +212,66 @@ def test_legacys_lost_probes_keep_a_step_from_passing_and_take_nothing_back(
     assert "probes" not in broken(conditions), "what an older version does not run is told, no more"
     assert fired(seen) == set()
     assert fired(evidence(probes=(Probes("q", "supabase", 9, lost),))) == ({"probes"} if lost == 3 else set())
+
+
+SMALL = GateRules(
+    (Share(Decimal(50), 0.05, 0.0), Share(Decimal(100), 0.05, 0.0)),
+    Objectives(0.05),
+    least_backlog_minutes=1,
+    first_seconds=0,
+    settle_seconds=0,
+)
+"""A step that 59 jobs can prove."""
+A_MINUTE_AGO = (
+    "update job_backlogs set minute = minute - interval '1 minute',"
+    " sampled_at = sampled_at - interval '1 minute'"
+)
+AN_HOUR_AGO = (
+    "update rollout_steps set began_at = began_at - interval '1 hour'",
+    "delete from job_cohort_marks",
+)
+
+
+def end_some(world: World, jobs: int) -> None:
+    """So many end well in either system, as does what was sent as a probe."""
+    given = (world.new_job("supabase") for _ in count())
+    world.enqueue(*islice((job for job in given if bucket_of(job.job_id) < 5_000), jobs))
+    worker = Worker(world.database, queues=[world.queue_name], task_types=[world.task_type, PROBE_TYPE])
+    while claimed := worker.claim(jobs):
+        worker.finish(endings(claimed, "done"))
+    legacy = [world.new_job("legacy") for _ in range(jobs)]
+    world.accept(*legacy)
+    for job in legacy:
+        assert world.run_in_legacy(job).verdict == "run"
+    while world.relay.turn():
+        pass
+
+
+def test_a_canary_with_probes_under_way_can_pass(world: World) -> None:
+    """They are no type of task that has to prove itself."""
+    probing = Probing(world.transport, world.legacy, (world.queue_name,), through_legacy=False)
+
+    def read(since: datetime) -> Evidence:
+        found = read_seen(world.transport, SMALL, since, with_first_attempts=True)
+        return probing.look().within(found)
+
+    def compare(since: datetime, until: datetime, types: object) -> ComparedJobs:
+        return ComparedJobs(since, until, 1000, 0)
+
+    gate = Gate(world.transport, read, compare, SMALL, "test")
+    world.go_to(50)
+    assert gate.look().answer == "hold"
+    end_some(world, 60)
+    world.database.execute(A_MINUTE_AGO.encode())
+    assert gate.look().answer == "hold"
+    for statement in AN_HOUR_AGO:
+        world.database.execute(statement.encode())
+    age(world)
+    grow_older(world)
+    verdict = gate.look()
+    assert by_owner(probing.look())["supabase"].sent == 2
+    assert {one.task_type for one in verdict.conditions if one.name == "errors"} == {world.task_type}
+    assert verdict.answer == "pass", verdict.because
 
 
 def test_probes_through_legacy_can_be_left_out_by_a_rule(tmp_path: Path) -> None:
