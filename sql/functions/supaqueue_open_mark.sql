@@ -11,7 +11,8 @@
 -- call drew (settle_number) is above theirs all, and xmin >= settle_number says that they have ended. A snapshot's xmax would
 -- not do: it is one above the highest number that has *ended*, and lower than some of those still in flight.
 -- A new mark begins at the lowest visible entry, less a slack for what is in flight; once the transactions of that moment have
--- ended it looks for the lowest entry once more, and is fresh no longer.
+-- ended it looks for the lowest entry once more, and is fresh no longer. That may raise the floor to settle_to, not to `at`, which
+-- has moved on since: who drew an entry between the two may be in flight still, and would be lost below the floor.
 --
 -- Opens a mark for one claim. `lowest` is read only where supaqueue_mark_is_new says so. `number` is null if this transaction
 -- had its number before the call. All values are positions or microseconds.
@@ -34,7 +35,7 @@ begin
         mark.settle_number := number;
     elsif not mark.settled and xmin >= mark.settle_number then
         if mark.fresh then
-            mark.floor := least(mark.at, coalesce(lowest - 1, mark.at));
+            mark.floor := least(mark.settle_to, coalesce(lowest - 1, mark.settle_to));
             mark.fresh := false;
         end if;
         mark.settled := true;

@@ -93,6 +93,24 @@ def test_a_late_commit_is_found_while_a_long_writing_transaction_holds_xmin_back
     pass_by(calls, worker, queue_name, 5)
 
 
+def test_a_late_commit_that_began_while_a_new_mark_settled_is_found(
+    calls: Calls, worker: Worker, connect: Connect, queue_name: str
+) -> None:
+    """Only who drew an entry up to settle_to has ended by then; the mark itself has moved on meanwhile."""
+    long, late = connect(), Calls(connect())
+    long.execute("create temp table scratch (n integer)")
+    with open_transaction(long):
+        long.execute("insert into scratch values (1)")
+        for _ in range(2):
+            assert worker.claim() == []
+        late.connection.execute("begin")
+        ids = late.enqueue_new(queue_name)
+        pass_by(calls, worker, queue_name, 1)
+    assert found_soon(worker, [])
+    late.connection.execute("commit")
+    assert found_soon(worker, ids)
+
+
 def test_a_bulk_in_flight_at_a_workers_first_claim_is_found(
     calls: Calls, worker: Worker, connect: Connect, queue_name: str
 ) -> None:
