@@ -16,6 +16,7 @@ from datadog.dogstatsd.base import DogStatsd
 from supaqueue.errors import ConfigurationError
 from supaqueue.telemetry import events
 from supaqueue.telemetry.events import Event
+from supaqueue.telemetry.redaction import redact
 
 METRICS: MappingProxyType[str, Literal["count", "histogram", "gauge"]] = MappingProxyType(
     {
@@ -47,7 +48,7 @@ _PACKETS_HELD = 1000
 
 
 class DatadogHook:
-    """Sends counters, histograms, gauges and a rollout's events to the agent at `url`.
+    """Sends counters, histograms, gauges and events of a rollout and its watch to the agent at `url`.
 
     Never raises for want of one, never waits.
 
@@ -86,6 +87,8 @@ class DatadogHook:
                 self._statsd.increment("supaqueue.parity_mismatch", event.jobs, tags)
             case events.RolloutChanged():
                 self._rollout(event)
+            case events.LooksFailing() | events.LooksRecovered():
+                self._looks(event)
             case _:
                 self._count(event)
 
@@ -121,11 +124,19 @@ class DatadogHook:
         is_alarm = event.kind in ("rolled_back", "halted")
         self._statsd.event(
             f"{event.flag_name}: {event.kind.replace('_', ' ')}",
-            f"{event.percent_before:g} to {event.percent:g} percent, by {event.changed_by}:"
-            f" {event.reason or 'no reason given'}",
+            f"{event.percent_before:g} to {event.percent:g} percent, by {redact(event.changed_by)}:"
+            f" {redact(event.reason or 'no reason given')}",
             alert_type="error" if is_alarm else "info",
             tags=tags,
         )
+
+    def _looks(self, event: events.LooksFailing | events.LooksRecovered) -> None:
+        if isinstance(event, events.LooksFailing):
+            text = f"{event.error_type}, for {event.seconds:.0f} s: unless another watch looks, none does"
+            self._statsd.event("rollout watch: looks fail", text, alert_type="error")
+        else:
+            text = f"after {event.seconds:.0f} s"
+            self._statsd.event("rollout watch: looks go well again", text, alert_type="success")
 
     def _depth(self, event: events.QueueDepth) -> None:
         tags = [f"queue:{event.queue}"]

@@ -185,6 +185,23 @@ class LookFailed:
     failures: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LooksFailing:
+    """During a cutover: the looks of a watch have failed for so many seconds, all of them; told once."""
+
+    name: ClassVar[str] = "looks_failing"
+    error_type: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LooksRecovered:
+    """During a cutover: the looks of a watch go well again, so many seconds after the first that failed."""
+
+    name: ClassVar[str] = "looks_recovered"
+    seconds: float
+
+
 Event: TypeAlias = (
     JobEnqueued
     | JobStarted
@@ -200,6 +217,8 @@ Event: TypeAlias = (
     | ParityMismatch
     | RolloutChanged
     | LookFailed
+    | LooksFailing
+    | LooksRecovered
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

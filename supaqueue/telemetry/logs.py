@@ -32,6 +32,8 @@ LEVELS: dict[type[Event], int] = {
     events.ParityMismatch: logging.WARNING,
     events.RolloutChanged: logging.WARNING,
     events.LookFailed: logging.WARNING,
+    events.LooksFailing: logging.ERROR,
+    events.LooksRecovered: logging.INFO,
     events.JobFailed: logging.ERROR,
 }
 

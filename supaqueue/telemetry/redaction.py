@@ -13,13 +13,14 @@ REDACTED = "[redacted]"
 _QUOTE = r"""\\*["']?"""  # a text quoted within a text has a backslash or more before its quotes
 _ASSIGNED = rf"""{_QUOTE}\s*[:=,]\s*(?:b(?=["']))?{_QUOTE}"""
 _SCHEME = r"(?:(?:bearer|basic|digest|token)\s+)?"
+_NAMED = r"(?:passw(?:or)?d|secret|service[-_]?role[-_]?key|anon[-_]?key)"
 _SHAPES = (  # each bounded or without ambiguity: a text of any size is read in linear time
     re.compile(r"()eyJ[\w-]{8,}(?:\.[\w-]*)*()"),  # a JSON Web Token, also a truncated one
     re.compile(r"()sb_(?:secret|publishable)_[\w-]+()"),
     re.compile(rf"""(api[-_]?key{_ASSIGNED}|authorization{_ASSIGNED}{_SCHEME})[^\s"'\\,;&)}}\]]+()""", re.I),
     re.compile(r"(postgres(?:ql)?(?:\+\w+)?://[^\s:/@]{0,200}:)\S{0,500}(@)", re.I),  # may hold / : and @
     re.compile(r"(://[^\s:/@]{0,200}:)[^\s/@]{0,500}(@)"),
-    re.compile(rf"""(passw(?:or)?d{_QUOTE}\s*[:=]\s*)(?:'(?:[^'\\]|\\+[^\\])*'|"[^"]*"|[^\s&;,]+)()""", re.I),
+    re.compile(rf"""({_NAMED}{_QUOTE}\s*[:=]\s*)(?:'(?:[^'\\]|\\+[^\\])*'|"[^"]*"|[^\s&;,]+)()""", re.I),
 )
 _SECRET_FIELD = re.compile(r"api[-_]?key|authorization|passw(?:or)?d|secret", re.I)
 

@@ -35,7 +35,7 @@ _FRAME_KEYS = frozenset(
 class SentryHook:
     """Captures jobs that failed for good, changes of a rollout, and when the queue is unavailable.
 
-    That once a minute per call, and of looks of a watch that fail in a row the first.
+    That once a minute per call; and when looks of a watch have failed for a while, or go well again.
 
     Args:
         dsn: captured by a client of our own, whatever the application has set up.
@@ -81,8 +81,8 @@ class SentryHook:
                 self._capture_unavailable(event)
             case events.RolloutChanged():
                 self._capture_rollout(event)
-            case events.LookFailed(failures=1):
-                self._capture_look(event)
+            case events.LooksFailing() | events.LooksRecovered():
+                self._capture_looks(event)
 
     def close(self, timeout: float) -> None:
         """Send what is waiting, within `timeout` seconds; the application's own client stays open."""
@@ -146,13 +146,15 @@ class SentryHook:
             }
         )
 
-    def _capture_look(self, event: events.LookFailed) -> None:
+    def _capture_looks(self, event: events.LooksFailing | events.LooksRecovered) -> None:
+        error_type = event.error_type if isinstance(event, events.LooksFailing) else None
         self._send(
             {
-                "level": "warning",
-                "message": f"{event.name}: {event.error_type}",
-                "fingerprint": ["supaqueue", event.name, event.error_type],
-                "tags": {"error_type": event.error_type},
+                "level": "error" if error_type else "info",
+                "message": f"{event.name}: {error_type}" if error_type else event.name,
+                "fingerprint": ["supaqueue", event.name, error_type or ""],
+                "tags": {"error_type": error_type} if error_type else {},
+                "contexts": {"looks": {"seconds": event.seconds}},
             }
         )
 

@@ -52,6 +52,8 @@ ONE_OF_EACH: tuple[events.Event, ...] = (
         evidence="0" * 64,
     ),
     events.LookFailed(error_type="QueueUnavailable", failures=1),
+    events.LooksFailing(error_type="QueueUnavailable", seconds=300.0),
+    events.LooksRecovered(seconds=420.0),
 )
 
 

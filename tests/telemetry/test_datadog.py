@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,13 @@ def test_every_event_becomes_its_metrics_and_no_other(
     assert agent.names() == set(METRICS)
     for metric, kind in METRICS.items():
         assert all(line.split("|")[1] == TYPES[kind] for line in agent.lines_of(metric))
+
+
+EVENTS = {
+    "supabase_queue: rolled back": ("error", "10 to 0 percent, by watch: errors"),
+    "rollout watch: looks fail": ("error", "QueueUnavailable, for 300 s"),
+    "rollout watch: looks go well again": ("success", "after 420 s"),
+}
 
 
 def test_values_and_tags(agent: Any, one_of_each: tuple[events.Event, ...], eventually: Eventually) -> None:
@@ -55,11 +63,25 @@ def test_values_and_tags(agent: Any, one_of_each: tuple[events.Event, ...], even
     assert {outcome for outcome in ("retried", "succeeded", "failed") if f"outcome:{outcome}" in runs} == {
         "retried", "succeeded", "failed",
     }  # fmt: skip
-    assert eventually(lambda: len(agent.events) == 1)
-    assert "supabase_queue: rolled back|10 to 0 percent, by watch: errors" in agent.events[0]
-    assert "|t:error|" in agent.events[0]
+    assert eventually(lambda: len(agent.events) == 3)
+    told = {title: [event for event in agent.events if title in event] for title in EVENTS}
+    for title, (alert_type, text) in EVENTS.items():
+        [event] = told[title]
+        assert f"{title}|{text}" in event
+        assert f"|t:{alert_type}" in event
     assert "w-1" not in " ".join(agent.lines)
     assert "job-7" not in " ".join(agent.lines)
+
+
+def test_a_key_in_a_persons_reason_does_not_leave(
+    agent: Any, one_of_each: tuple[events.Event, ...], eventually: Eventually
+) -> None:
+    [changed] = [one for one in one_of_each if isinstance(one, events.RolloutChanged)]
+    hook = DatadogHook(agent.url)
+    hook(replace(changed, reason="tried sb_secret_AbC-123_x4", changed_by="ann password=hunter2"))
+    hook.close(5)
+    assert eventually(lambda: bool(agent.events))
+    assert "by ann password=[redacted]: tried [redacted]" in agent.events[0]
 
 
 def test_a_worker_tag_and_constant_tags_on_request(

@@ -28,6 +28,8 @@ NAMES = {
     "parity_mismatch",
     "rollout_changed",
     "look_failed",
+    "looks_failing",
+    "looks_recovered",
 }
 
 

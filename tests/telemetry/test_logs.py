@@ -33,6 +33,9 @@ SECRETS = {
     "host=db user=postgres password=hunter2 dbname=x": "hunter2",
     r"host=db password='hun\'ter2' dbname=x": "ter2",
     "PGPASSWORD=hunter2": "hunter2",
+    "SUPABASE_SERVICE_ROLE_KEY=hunter2 did not work": "hunter2",
+    "SUPAQUEUE_WATCH_WEBHOOK_SECRET='hunter2'": "hunter2",
+    "the client secret: hunter2": "hunter2",
 }
 
 
@@ -71,7 +74,19 @@ def test_no_key_leaves_a_formatter_by_any_way(form: Any, text: str, secret: str)
 
 @pytest.mark.parametrize(
     "part",
-    ["a", "apikey ", "a://", "postgres://", "eyJ", "eyJ.", "password='", "\\", "://:", "authorization: "],
+    [
+        "a",
+        "apikey ",
+        "a://",
+        "postgres://",
+        "eyJ",
+        "eyJ.",
+        "password='",
+        "secret=",
+        "\\",
+        "://:",
+        "authorization: ",
+    ],
 )
 def test_a_megabyte_of_anything_ends(part: str) -> None:
     """Reading it in more than linear time would take hours."""
@@ -104,7 +119,7 @@ def test_json_lines_carry_the_event_and_its_fields(one_of_each: tuple[events.Eve
     assert [line["message"] for line in lines] == [event.name for event in one_of_each]
     assert [line["level"] for line in lines] == [
         "DEBUG", "DEBUG", "INFO", "DEBUG", "ERROR", "WARNING", "WARNING", "DEBUG", "WARNING",
-        "WARNING", "INFO", "WARNING", "WARNING", "WARNING",
+        "WARNING", "INFO", "WARNING", "WARNING", "WARNING", "ERROR", "INFO",
     ]  # fmt: skip
     retried = lines[2]
     assert {"logger": "supaqueue.events", "job_id": "job-7", "attempt": 1, "ran_seconds": 1.5}.items() <= (
@@ -144,7 +159,7 @@ def test_a_disabled_level_costs_no_more_than_asking(one_of_each: tuple[events.Ev
     logger = Counting("quiet", logging.WARNING)
     for event in one_of_each:
         LogHook(logger)(event)
-    assert logger.calls == 8
+    assert logger.calls == 9
 
 
 def test_configuring_again_replaces_only_its_own_handler(root_logger: logging.Logger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from supaqueue.telemetry.sentry import SentryHook
 
 Failed = Callable[..., events.JobFailed]
 
-FOR_SENTRY = {"job_failed", "queue_unavailable", "rollout_changed", "look_failed"}
+FOR_SENTRY = {"job_failed", "queue_unavailable", "rollout_changed", "looks_failing", "looks_recovered"}
 
 
 @pytest.fixture
@@ -122,6 +123,28 @@ def test_no_payload_reaches_sentry_but_what_helps_does(
     assert event["contexts"]["job"]["job_id"] == "job-7"
     assert not {"breadcrumbs", "request", "extra", "modules", "user"} & event.keys()
     assert event["server_name"] == ""
+
+
+def test_a_key_in_a_persons_reason_does_not_leave(
+    sentry_server: Any, one_of_each: tuple[events.Event, ...]
+) -> None:
+    [changed] = [one for one in one_of_each if isinstance(one, events.RolloutChanged)]
+    told = replace(changed, reason="tried sb_secret_AbC-123_x4", changed_by="ann (password=hunter2)")
+    [event] = captured(sentry_server, SentryHook(sentry_server.dsn), told)
+    assert event["contexts"]["rollout"]["reason"] == "tried [redacted]"
+    assert all(b"hunter2" not in body and b"AbC-123" not in body for body in sentry_server.raw)
+
+
+def test_looks_that_fail_and_go_well_again_are_captured_once_each(
+    sentry_server: Any, one_of_each: tuple[events.Event, ...]
+) -> None:
+    found = captured(sentry_server, SentryHook(sentry_server.dsn), *one_of_each[-3:])
+    assert [
+        (one["level"], one["logentry"]["message"] if "logentry" in one else one["message"]) for one in found
+    ] == [
+        ("error", "looks_failing: QueueUnavailable"),
+        ("info", "looks_recovered"),
+    ]
 
 
 def test_job_context_tags_and_fingerprint(sentry_server: Any, failed: Failed) -> None:

@@ -15,9 +15,10 @@ from supaqueue.contract import ReadFeatureFlags
 from supaqueue.errors import InvalidInput, QueueUnavailable, SupaqueueError
 from supaqueue.telemetry.hook import Telemetry, configured_hooks
 from supaqueue.telemetry.logs import configure_logging
+from supaqueue.telemetry.redaction import redact
 
 if TYPE_CHECKING:
-    from supaqueue.cutover.gate.watch import Looked
+    from supaqueue.cutover.gate.looked import Looked
     from supaqueue.cutover.gate.webhook import Webhook
 
 LEAST_LEASE_SECONDS = 60.0
@@ -43,8 +44,9 @@ def watch(
     """Watch all flags until SIGTERM or SIGINT: a line for each look. Any number may; one of them looks.
 
     Owners are told of every change of a flag by SUPAQUEUE_WATCH_WEBHOOK_URL, signed with
-    SUPAQUEUE_WATCH_WEBHOOK_SECRET, and in Sentry and Datadog where those are configured. With --once, exit
-    code 3 says that the look failed.
+    SUPAQUEUE_WATCH_WEBHOOK_SECRET, and in Sentry and Datadog where those are configured; and when looks have
+    failed for five minutes (`failing_looks_seconds` in --rules). With --once, exit code 3 says that the look
+    failed.
     """
     seconds = seconds_of(interval)
     if not 0 < seconds <= LONGEST_INTERVAL:
@@ -52,6 +54,7 @@ def watch(
     configure_logging(format=log_format, level=log_level)  # type: ignore[arg-type]
     judged = read_judged(rules, parity_rules, legacy)
     from supaqueue.cli.until_told import UntilTold
+    from supaqueue.cutover.gate.failing_looks import FailingLooks
     from supaqueue.cutover.gate.watch import watch as watch_all
     from supaqueue.cutover.gate.webhook import Webhook
 
@@ -59,6 +62,8 @@ def watch(
     _check_address()
     telemetry = Telemetry(configured_hooks(os.environ))
     watching = _Watching(judged, webhook, telemetry, interval=seconds, promotes=promote)
+    after_seconds = judged.rules.failing_looks_seconds
+    failing = FailingLooks(telemetry, webhook, watch=watching.by, after_seconds=after_seconds)
     failed = False
     try:
         with UntilTold() as until:
@@ -68,6 +73,7 @@ def watch(
                 every_seconds=seconds,
                 times=1 if once else None,
                 telemetry=telemetry,
+                failing=failing,
             )
             for looked in looks:
                 failed = looked.problem is not None
@@ -81,7 +87,10 @@ def watch(
 
 
 class _Watching:
-    """One process's looks; each opens both systems anew, so that no restart and no new address is missed."""
+    """One process's looks; each opens both systems anew, so that no restart and no new address is missed.
+
+    `by` is its name in the history.
+    """
 
     def __init__(
         self,
@@ -97,15 +106,15 @@ class _Watching:
         self._telemetry = telemetry
         self._lease_seconds = max(LEAST_LEASE_SECONDS, INTERVALS_HELD * interval)
         self._promotes = promotes
-        self._by = this_process("rollout watch")
-        self._holder = f"{self._by} {uuid.uuid4().hex[:8]}"[-200:]
+        self.by = this_process("rollout watch")
+        self._holder = f"{self.by} {uuid.uuid4().hex[:8]}"[-200:]
 
     def look(self) -> Looked:
         """Look once."""
         from supaqueue.cutover.gate.telling import Telling
         from supaqueue.cutover.gate.watch import Watch
 
-        with supabase() as transport, gate_on(transport, self._judged, by=self._by) as gate:
+        with supabase() as transport, gate_on(transport, self._judged, by=self.by) as gate:
             telling = Telling(transport, self._telemetry, self._webhook)
             return Watch(
                 transport,
@@ -141,15 +150,18 @@ def _say(looked: Looked, as_json: bool) -> None:
     if as_json:
         print_json(_as_object(looked))
     else:
-        print(f"{looked.at.astimezone():%Y-%m-%d %H:%M:%S} {_line(looked)}", flush=True)
+        print(f"{looked.at.astimezone():%Y-%m-%d %H:%M:%S} {redact(_line(looked))}", flush=True)
 
 
 def _line(looked: Looked) -> str:
-    if looked.problem is not None:
-        return f"the look failed: {looked.problem}"
     if looked.holder is not None:
         return f"standing by: {looked.holder} looks"
     told = f"; told owners of {looked.told} changes" if looked.told else ""
+    failed = []
+    if looked.problem is not None:
+        failed.append(f"the look failed: {looked.problem}")
+    if looked.lets_go:
+        failed.append("another watch may look now")
     lines = [
         f"{one.flag.task_type or 'overall'}: {one.answer}"
         + (f" ({one.action})" if one.action == "halt" else "")
@@ -159,7 +171,7 @@ def _line(looked: Looked) -> str:
     changes = [
         f"{one.flag_name} is at {one.rollout_percent.normalize():f} percent now" for one in looked.changed
     ]
-    return "; ".join(lines + changes) + told
+    return "; ".join(failed + lines + changes) + told
 
 
 def _as_object(looked: Looked) -> dict[str, object]:
@@ -168,7 +180,8 @@ def _as_object(looked: Looked) -> dict[str, object]:
     return {
         "at": looked.at,
         "holder": looked.holder,
-        "problem": looked.problem,
+        "problem": redact(looked.problem) if looked.problem else None,
+        "lets_go": looked.lets_go,
         "verdicts": [as_json(one) for one in looked.verdicts],
         "changed": [
             {"flag_name": one.flag_name, "version": one.version, "percent": float(one.rollout_percent)}

@@ -4,6 +4,8 @@
 
     legacy_probes = true        # whether legacy's workers run probes; those without a registry may not
 
+    failing_looks_seconds = 300 # after how long of looks that fail a watch tells owners
+
     [[step]]
     percent = 10            # the share that is entered,
     mismatch_bound = 1.0    # what must be ruled out before it, in percent,
@@ -38,6 +40,8 @@ from supaqueue.errors import InvalidInput
 
 ERROR_OBJECTIVE = 0.01
 HOUR = 3600.0
+FAILING_LOOKS_SECONDS = 300.0
+"""Five looks of a minute: a restart of anything is over by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class GateRules:
         first_seconds: after how long first attempts are counted; None: as usual.
         settle_seconds: after how long final outcomes are counted; None: by what jobs take.
         legacy_probes: whether probes are sent through the legacy queue.
+        failing_looks_seconds: after how long of looks that all fail a watch tells owners; 0: at the first.
     """
 
     shares: tuple[Share, ...] = SHARES
@@ -94,6 +99,7 @@ class GateRules:
     first_seconds: float | None = None
     settle_seconds: float | None = None
     legacy_probes: bool = True
+    failing_looks_seconds: float = FAILING_LOOKS_SECONDS
 
     def of(self, task_type: str) -> Objectives:
         """Return what a type is to keep."""
@@ -120,6 +126,7 @@ class _File(_Strict):
     first_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
     settle_seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
     legacy_probes: bool = True
+    failing_looks_seconds: Annotated[float, Field(ge=0, le=86_400)] = FAILING_LOOKS_SECONDS
     step: tuple[_Share, ...] = ()
     default: _Objectives = _Objectives()
     type: dict[str, _Objectives] = Field(default_factory=dict)
@@ -157,6 +164,7 @@ def load_gate_rules(path: Path) -> GateRules:
         given.first_seconds,
         given.settle_seconds,
         given.legacy_probes,
+        given.failing_looks_seconds,
     )
 
 

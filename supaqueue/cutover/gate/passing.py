@@ -23,6 +23,7 @@ from supaqueue.cutover.gate.of_type import conditions_of_type
 from supaqueue.cutover.gate.sample_size import is_proven
 from supaqueue.cutover.parity.bounds import upper_bound
 from supaqueue.cutover.parity.verdict import LEAST_COVERAGE
+from supaqueue.telemetry.redaction import redact
 
 BY_CHANCE = 0.01
 """A share this unlikely does not fit the percent."""
@@ -72,7 +73,8 @@ def seconds_for(jobs: int, asked: Asked) -> float | None:
 def _of_flag(flag: FeatureFlag) -> Condition:
     problems = []
     if flag.latched_at is not None:
-        problems.append(f"latched ({flag.latch_reason or 'no reason given'}): `supaqueue rollout clear`")
+        why = redact(flag.latch_reason or "no reason given")
+        problems.append(f"latched ({why}): `supaqueue rollout clear`")
     if flag.hand_back != "none":
         problems.append("jobs go back to legacy: `supaqueue rollout hand-back --end`")
     if flag.stage in ("canary", "live") and not flag.is_enabled:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from supaqueue.contract import FeatureFlag, RolloutStep
 from supaqueue.cutover.gate.conditions import Condition
+from supaqueue.telemetry.redaction import redact
 
 SCHEMA = "supaqueue.gate/1"
 """Grows when something is renamed or taken away; what is added leaves it as it is."""
@@ -86,9 +87,11 @@ def said(condition: Condition) -> str:
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain JSON; its schema is in `docs/gates.md`."""
+    """Return a verdict as plain JSON, people's own words redacted; its schema is in `docs/gates.md`."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(verdict), default=_plain, allow_nan=False))
-    flag = plain.pop("flag")
+    flag, step = plain.pop("flag"), plain["step"]
+    if step and step["reason"]:
+        step["reason"] = redact(step["reason"])
     shown = ("flag_name", "task_type", "version", "stage", "is_enabled", "rollout_percent", "latched_at")
     return {
         "schema": SCHEMA,

@@ -6,9 +6,7 @@ no harm: each change names the version of the flag that was judged.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from supaqueue.contract import (
@@ -19,40 +17,19 @@ from supaqueue.contract import (
     ReadFeatureFlags,
 )
 from supaqueue.cutover.gate.acting import change_of, reason_of
+from supaqueue.cutover.gate.failing_looks import FailingLooks
 from supaqueue.cutover.gate.look import Gate
+from supaqueue.cutover.gate.looked import Looked, Problem
 from supaqueue.cutover.gate.telling import Telling
 from supaqueue.cutover.gate.verdict import Verdict, as_json, canonical
 from supaqueue.errors import CallRefused, SupaqueueError
 from supaqueue.telemetry import Telemetry, events
 from supaqueue.transport import Transport
 
-_log = logging.getLogger(__name__)
-
 LEASE_NAME = "rollout watch"
 LONGEST_LEASE_SECONDS = 3600.0
 TRIES = 3
 CHANGED_MEANWHILE = "SQ005"
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """One look of a watch.
-
-    Attributes:
-        at: when it ended, by this machine's clock.
-        holder: who looks instead; None if this watch did.
-        verdicts: by flag.
-        changed: flags as this look left them.
-        told: of how many changes owners were told.
-        problem: why the look failed; what was done until then stays done.
-    """
-
-    at: datetime
-    holder: str | None = None
-    verdicts: tuple[Verdict, ...] = ()
-    changed: tuple[FeatureFlag, ...] = ()
-    told: int = 0
-    problem: str | None = None
 
 
 class Watch:
@@ -86,22 +63,24 @@ class Watch:
     def look(self) -> Looked:
         """Look once, and do what follows.
 
+        A part that fails keeps no other one from being done. Then the lease is let go of: to a watch that
+        does better it would be held for good.
+
         Raises:
-            CallError: Supabase gave no usable answer; what was done until then stays done.
+            CallError: Supabase gave no usable answer even to who looks.
         """
         lease = self._transport.send(HoldLease(LEASE_NAME, self._holder, self._lease_seconds))
         if not lease.is_held:
             return Looked(datetime.now(UTC), holder=lease.holder)
-        told = self._telling.turn()  # first: a watch before this one may have been killed before it told
-        verdicts, changed = [], []
-        flags = self._transport.send(ReadFeatureFlags())
-        for task_type in (None, *(flag.task_type for flag in flags.types)):
-            verdict, flag = self._judge(task_type)
-            verdicts.append(verdict)
-            changed += [flag] if flag is not None else []
+        problems: list[Problem] = []
+        told = self._tell(problems)  # first: a watch before this one may have been killed before it told
+        judged = [self._judge_or_note(task_type, problems) for task_type in self._flags(problems)]
+        verdicts = tuple(verdict for verdict, _ in filter(None, judged))
+        changed = tuple(flag for _, flag in filter(None, judged) if flag is not None)
         if changed:
-            told += self._telling.turn()
-        return Looked(datetime.now(UTC), None, tuple(verdicts), tuple(changed), told)
+            told += self._tell(problems)
+        lets_go = bool(problems) and self._let_go()
+        return Looked(datetime.now(UTC), None, verdicts, changed, told, tuple(problems), lets_go)
 
     def give_back(self) -> None:
         """Let another watch take over at once.
@@ -110,6 +89,40 @@ class Watch:
             CallError: Supabase gave no usable answer; the lease runs out.
         """
         self._transport.send(HoldLease(LEASE_NAME, self._holder, 0.0))
+
+    def _let_go(self) -> bool:
+        """Give the lease back if that can be; else it runs out."""
+        try:
+            self.give_back()
+        except SupaqueueError:
+            return False
+        return True
+
+    def _tell(self, problems: list[Problem]) -> int:
+        """Tell owners what is due, and return of how many changes; that nobody can be told stops no look."""
+        try:
+            return self._telling.turn()
+        except Exception as error:
+            problems.append(Problem.of(error, "telling owners"))
+            return 0
+
+    def _flags(self, problems: list[Problem]) -> tuple[str | None, ...]:
+        """Return whose flags there are: the overall one's, then types'."""
+        try:
+            flags = self._transport.send(ReadFeatureFlags())
+        except Exception as error:
+            problems.append(Problem.of(error, "flags"))
+            return ()
+        return (None, *(flag.task_type for flag in flags.types))
+
+    def _judge_or_note(
+        self, task_type: str | None, problems: list[Problem]
+    ) -> tuple[Verdict, FeatureFlag | None] | None:
+        try:
+            return self._judge(task_type)
+        except Exception as error:
+            problems.append(Problem.of(error, task_type or "overall"))
+            return None
 
     def _judge(self, task_type: str | None) -> tuple[Verdict, FeatureFlag | None]:
         """Judge a flag and do what follows; judge again if it was changed meanwhile."""
@@ -145,32 +158,28 @@ def watch(
     every_seconds: float,
     times: int | None = None,
     telemetry: Telemetry | None = None,
+    failing: FailingLooks | None = None,
 ) -> Iterator[Looked]:
     """Look at once, then again after each pause, whatever becomes of a look: one that fails is told.
 
     Args:
         wait: waits so many seconds; True if the watch is to end.
         times: how often; for good by default.
+        failing: what tells owners of looks that fail again and again.
     """
     failures = made = 0
     while True:
         try:
-            looked, failures = look(), 0
+            looked = look()
         except Exception as error:
-            failures += 1
-            if telemetry is not None:
-                telemetry.emit(events.LookFailed(error_type=type(error).__name__, failures=failures))
-            looked = Looked(datetime.now(UTC), problem=_problem(error))
+            looked = Looked(datetime.now(UTC), problems=(Problem.of(error),))
+        failures = failures + 1 if looked.problems else 0
+        if looked.problems and telemetry is not None:
+            error_type = looked.problems[0].error_type
+            telemetry.emit(events.LookFailed(error_type=error_type, failures=failures))
+        if failing is not None:
+            failing.heed(looked)
         yield looked
         made += 1
         if made == times or wait(every_seconds):
             return
-
-
-def _problem(error: Exception) -> str:
-    """Return what is said of a failure; of one that nobody foresaw its type, as its text may quote a job."""
-    name = type(error).__name__
-    if isinstance(error, SupaqueueError):
-        return f"{name}: {error}"
-    _log.error("the look failed in a way that nobody foresaw", exc_info=error)
-    return name

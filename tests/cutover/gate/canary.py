@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 from supaqueue.cli.rollout.judging import Judged, gate_on
 from supaqueue.cutover.gate.gate_rules import GateRules
+from supaqueue.cutover.gate.looked import Looked
 from supaqueue.cutover.gate.telling import Telling
 from supaqueue.cutover.gate.verdict import Verdict
-from supaqueue.cutover.gate.watch import Looked, Watch
+from supaqueue.cutover.gate.watch import Watch
 from supaqueue.cutover.gate.webhook import Webhook
 from supaqueue.cutover.legacy.folder import FolderBroker
 from supaqueue.cutover.legacy.folder_worker import FolderWorker

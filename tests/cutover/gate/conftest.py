@@ -1,4 +1,4 @@
-"""A webhook's receiver."""
+"""A webhook's receiver, and a canary that it knows of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from supaqueue.cutover.gate.webhook import Webhook
 from tests.cutover.gate.watch_child import SECRET
+from tests.cutover.world import World
 
 
 @dataclass
@@ -65,3 +67,17 @@ def owners() -> Iterator[Owners]:
     yield owners
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def webhook(owners: Owners) -> Iterator[Webhook]:
+    with Webhook(owners.url, SECRET) as webhook:
+        yield webhook
+
+
+@pytest.fixture
+def at_10(world: World) -> World:
+    """At 10 percent; owners know of it."""
+    world.go_to(10)
+    world.database.execute("update rollout_notices set told_at = clock_timestamp()")
+    return world

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from supaqueue.contract import FeatureFlag, ReadFeatureFlags
+from supaqueue.contract import ChangeFeatureFlag, FeatureFlag, FlagChange, ReadFeatureFlags
 from supaqueue.cutover.gate.gate_rules import SHARES, load_gate_rules
 from supaqueue.errors import InvalidInput
+from supaqueue.telemetry.events import Event
+from supaqueue.telemetry.logs import LogHook
 from tests.cutover.commands import Terminal
 from tests.cutover.gate.conftest import Owners
 from tests.cutover.gate.watch_child import SECRET, gate_that_sees, watch_that_sees
@@ -150,6 +152,47 @@ def test_the_watch_looks_once_for_cron_and_tells(
     said = rollout("watch", "--once")
     assert (said.code, "the look failed: QueueUnavailable" in said.out) == (3, True)
     assert "must be longer than nothing" in rollout.refused("watch", "--interval", "1h")
+
+
+KEYS = {
+    "a service key": "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl",
+    "a new one": "sb_secret_AbC-123_x4",
+    "a password": "postgresql://postgres:hunter2@db.host:5432/postgres",
+    "a secret": "SUPAQUEUE_WATCH_WEBHOOK_SECRET=hunter2",
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_key_in_a_persons_reason_reaches_nobody(
+    world: World,
+    rollout: Terminal,
+    owners: Owners,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+) -> None:
+    """But the history, which keeps what was given."""
+    secrets = ("eyJ", "AbC-123", "hunter2")
+    world.go_to(10)
+    world.database.execute("update rollout_notices set told_at = clock_timestamp()")
+    said = f"tried with {KEYS[kind]} again"
+    assert rollout("set", "5", "--reason", said, "--by", f"ann {KEYS[kind]}").code == 0
+    latch = FlagChange(latched=True)
+    world.transport.send(ChangeFeatureFlag(latch, changed_by=f"ann {KEYS[kind]}", reason=said))
+    monkeypatch.setenv("SUPAQUEUE_WATCH_WEBHOOK_URL", owners.url)
+    monkeypatch.setenv("SUPAQUEUE_WATCH_WEBHOOK_SECRET", SECRET)
+    heard: list[Event] = []
+    monkeypatch.setattr("supaqueue.cli.rollout.watch.configured_hooks", lambda _: [LogHook(), heard.append])
+    looks = [rollout("watch", "--once"), rollout("watch", "--once", "--json"), rollout("gate", "--json")]
+    assert [one.code for one in looks] == [0, 0, 2]
+    assert rollout.json("history")[0]["reason"] == said
+    assert owners.told == ["lowered", "halted"]
+    assert [one.name for one in heard] == ["rollout_changed"] * 2
+    everything = [json.dumps(owners.heard), repr(heard), *(one.out + one.err for one in looks)]
+    everything += [repr(record.__dict__) for record in caplog.records if record.name.startswith("supaqueue")]
+    assert "[redacted]" in everything[0]
+    assert "latched (tried with" in looks[0].out
+    assert [text for text in everything if any(secret in text for secret in secrets)] == []
 
 
 def test_rules_are_read_from_a_file(tmp_path: Path) -> None:

@@ -251,6 +251,8 @@ def test_a_verdict_is_plain_json_and_the_same_one_the_same_text() -> None:
     found = verdict_of(AT_10, (), conditions_of(asked()), step(), legacy_is_alive=True, judged_at=NOW)
     assert canonical(as_json(found)) == canonical(as_json(replace(found)))
     assert as_json(found)["flag"]["rollout_percent"] == 10.0
+    anew = replace(step(), reason="sb_secret_AbC-123_x4 was the wrong key")
+    assert as_json(replace(found, step=anew))["step"]["reason"] == "[redacted] was the wrong key"
 
 
 def test_what_is_declared_follows_from_the_bound_and_the_rates_seen() -> None:

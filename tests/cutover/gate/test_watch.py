@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -28,7 +27,8 @@ from supaqueue.contract import (
     ToldNotice,
 )
 from supaqueue.cutover.gate.gate_rules import GateRules
-from supaqueue.cutover.gate.watch import LEASE_NAME, Looked, watch
+from supaqueue.cutover.gate.looked import Looked
+from supaqueue.cutover.gate.watch import LEASE_NAME, watch
 from supaqueue.cutover.gate.webhook import Webhook
 from supaqueue.errors import CallRefused, ConfigurationError, QueueUnavailable
 from supaqueue.telemetry import Telemetry
@@ -37,20 +37,6 @@ from supaqueue.transport import RestTransport, Transport
 from tests.cutover.gate.conftest import Owners
 from tests.cutover.gate.watch_child import SECRET, gate_that_sees, watch_that_sees
 from tests.cutover.world import World
-
-
-@pytest.fixture
-def webhook(owners: Owners) -> Iterator[Webhook]:
-    with Webhook(owners.url, SECRET) as webhook:
-        yield webhook
-
-
-@pytest.fixture
-def at_10(world: World) -> World:
-    """At 10 percent; owners know of it."""
-    world.go_to(10)
-    world.database.execute("update rollout_notices set told_at = clock_timestamp()")
-    return world
 
 
 def flag_now(world: World) -> FeatureFlag:
