@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.legacy.redis_connection import connect
 from supaqueue.cutover.legacy.redis_index import RedisIndex
 from supaqueue.cutover.legacy.rq import RqBroker
+from supaqueue.cutover.legacy.rq_settings import LOCK_SECONDS
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import ConfigurationError
 from supaqueue.job_id import new_job_id
@@ -427,6 +429,28 @@ def test_a_worker_that_sleeps_long_is_named_while_it_is_idle(
     legacy.enqueue([NewJob("slow", "long")])
     until(lambda: effects(client, "long") == 1, "the run")
     assert sound.problems() == []
+
+
+def test_a_lock_whose_holder_was_killed_is_named_with_the_next_step(client: redis.Redis) -> None:
+    """RQ takes it for 899 s, and gives it back after a moment, unless the worker dies in between."""
+    queue = Queue("default", connection=client)
+    broker = RqBroker(client, queues=["default"])
+
+    def named() -> list[str]:
+        return [one for one in broker.problems() if "jobs of killed workers" in one]
+
+    assert queue.acquire_maintenance_lock()
+    assert named() == [], "it may well be at work"
+    client.expire(queue.registry_cleaning_key, LOCK_SECONDS - 62)
+    [problem] = named()
+    assert "in the queue default" in problem
+    assert re.search(r"for another 83[67] s", problem)
+    assert problem.endswith("`redis-cli DEL rq:clean_registries:default`")
+    client.persist(queue.registry_cleaning_key)
+    [problem] = named()
+    assert "stays for ever" in problem
+    queue.release_maintenance_lock()
+    assert named() == []
 
 
 def _ago(seconds: float) -> str:

@@ -14,6 +14,11 @@ LONGEST_IDLE_SECONDS = 120.0
 EXPIRY_MARGIN_SECONDS = 60
 """RQ lets a worker's key expire so much later than its `worker_ttl`."""
 WAKES_EARLIER_SECONDS = 15
+LOCK_SECONDS = 899
+"""For how long RQ's `Queue.acquire_maintenance_lock` takes the lock that is given back after a moment."""
+LONGEST_CLEANING_SECONDS = 60.0
+ABSENT = -2
+"""What PTTL answers of a key that there is not; -1 of one that does not expire."""
 
 
 def worker_problems(client: redis.Redis, queues: Collection[str]) -> Iterator[str]:
@@ -40,6 +45,25 @@ def worker_problems(client: redis.Redis, queues: Collection[str]) -> Iterator[st
             yield (
                 f"the worker {worker.name} listens to several queues, and then RQ takes jobs in a way that"
                 " loses one if the worker is killed at that moment: start one worker per queue"
+            )
+    yield from _lock_problems(client, queues)
+
+
+def _lock_problems(client: redis.Redis, queues: Collection[str]) -> Iterator[str]:
+    """Return for which queues nobody may look for the jobs of killed workers, as who last did was killed."""
+    for name in sorted(queues):
+        key = Queue(name, connection=client).registry_cleaning_key
+        milliseconds = int(client.pttl(key))
+        if milliseconds == ABSENT:
+            continue
+        lives_on = milliseconds / 1000
+        held = f"for another {lives_on:,.0f} s" if lives_on >= 0 else "for ever"
+        if lives_on < LOCK_SECONDS - LONGEST_CLEANING_SECONDS:
+            yield (
+                f"for jobs of killed workers nobody looks in the queue {name}: the lock under which a worker"
+                f" does was taken over {LONGEST_CLEANING_SECONDS:.0f} s ago, and stays {held}; its holder was"
+                " probably killed: unless a worker has just logged `cleaning registries`,"
+                f" `redis-cli DEL {key}`"
             )
 
 
