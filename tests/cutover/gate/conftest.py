@@ -7,6 +7,7 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,11 +26,13 @@ class Owners:
     Attributes:
         heard: every notice, also one that came twice.
         statuses: what they answer to the next ones; then 200.
+        answering: cleared, they take notices and keep the answer back.
     """
 
     url: str = ""
     heard: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    answering: threading.Event = field(default_factory=threading.Event)
 
     @property
     def told(self) -> list[str]:
@@ -50,13 +53,17 @@ class Owners:
 @pytest.fixture
 def owners() -> Iterator[Owners]:
     owners = Owners()
+    owners.answering.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = self.headers["Supaqueue-Timestamp"], self.headers["Supaqueue-Signature"]
-            self.send_response(owners.take(body, *headers))
-            self.end_headers()
+            status = owners.take(body, *headers)
+            owners.answering.wait(60)
+            with suppress(OSError):  # who asked has gone
+                self.send_response(status)
+                self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -65,6 +72,7 @@ def owners() -> Iterator[Owners]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     owners.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
     yield owners
+    owners.answering.set()
     server.shutdown()
     server.server_close()
 
