@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,140 +14,31 @@ import pytest
 
 from supaqueue.cli.demo.cutover.order import Accepted, Order, Tellings, Told, read_order, tell
 from supaqueue.cli.demo.cutover.records import Record, Records
-from supaqueue.cli.demo.cutover.run import StageRun
 from supaqueue.cli.demo.cutover.share import share_bound
+from supaqueue.cli.demo.cutover.stage_run import StageRun
 from supaqueue.cli.demo.cutover.summary import Summary, summarise
 from supaqueue.cli.demo.cutover.witness import Seen, Witness, read_witness
 from supaqueue.cli.demo.handlers import File, measure_file
 from supaqueue.cutover.legacy.entry import Owner
 from supaqueue.cutover.relayed import Relayed
+from tests.acceptance.demo_runs import check_cutover, exact_bound, run_demo
 
 ROOT = Path(__file__).parents[2]
-KILLED = re.compile(r"killed ([a-z]+-1) with -9 while it ran (\d+) handlers")
-STAGES = {
-    "off": (0, 0.0),
-    "mirror": (0, 0.0),
-    "shadow": (0, 0.0),
-    "canary 10": (10, 0.1),
-    "canary 50": (50, 0.5),
-    "live": (100, 0.98),
-    "emergency off": (0, 0.0),
-    "live again": (100, 0.98),
-    "closing": (100, 1.0),
-    "complete": (100, 1.0),
-}
-
-
-def run_demo(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "supaqueue", "demo", "--cutover", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env={**os.environ, **environ},
-    )
-
-
-def processes_in(folder: Path) -> list[str]:
-    """Command lines of processes that were started with this folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-        except OSError:
-            continue
-        if str(folder).encode() in words and int(process.name) != os.getpid():
-            found.append(words.replace(b"\0", b" ").decode(errors="replace")[:200])
-    return found
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """An empty folder that Postgres' own account can enter, unlike pytest's."""
-    path = Path(tempfile.mkdtemp(prefix="cutover-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.mark.timeout(660)
 def test_whole_cutover_loses_nothing_and_runs_nothing_twice(directory: Path) -> None:
     # Someone's own queue in the environment takes no part.
     foreign = {"SUPABASE_QUEUE_ENABLED": "false", "SUPAQUEUE_SCHEMA": "other"}
-    check_cutover(run_demo("--json", TMPDIR=str(directory), **foreign), directory, jobs=300)
+    check_cutover(run_demo("--by-hand", "--json", TMPDIR=str(directory), **foreign), directory)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(660)
 @pytest.mark.parametrize("legacy", ["rq", "celery", "bullmq"])
 def test_whole_cutover_from_a_broker(legacy: str, directory: Path) -> None:
-    done = run_demo("--json", "--legacy", legacy, TMPDIR=str(directory))
-    check_cutover(done, directory, jobs=150)
-
-
-def check_cutover(done: subprocess.CompletedProcess[str], directory: Path, jobs: int) -> None:
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
-    assert [stage["stage"] for stage in summary["stages"]] == list(STAGES)
-    assert (summary["lost"], summary["run_twice"], summary["wrong"], summary["disagreeing"]) == (0, 0, 0, 0)
-    assert summary["jobs"] == sum(stage["jobs"] + stage["at_change"] for stage in summary["stages"])
-    assert summary["reads"] > 0
-    assert summary["unread"] == 0
-    for stage in summary["stages"]:
-        assert stage["jobs"] >= jobs
-        check_stage(stage)
-    stages = {stage["stage"]: stage for stage in summary["stages"]}
-    check_hand_overs(stages)
-    check_reruns(stages, done.stderr)
-    assert list(directory.iterdir()) == []
-    assert processes_in(directory) == []
-
-
-def check_reruns(stages: dict[str, dict[str, Any]], progress: str) -> None:
-    """What a killed worker was inside of began again, in the same system."""
-    killed = {name: int(count) for name, count in KILLED.findall(progress)}
-    assert killed.keys() == {"legacy-1", "supabase-1"}
-    reruns = {name: stage["reruns"] for name, stage in stages.items()}
-    assert sum(reruns.values()) >= sum(killed.values())
-    before_emergency = ("off", "mirror", "shadow", "canary 10", "canary 50")
-    assert sum(reruns[name] for name in before_emergency) >= killed["legacy-1"] >= 1
-
-
-def check_stage(stage: dict[str, Any]) -> None:
-    percent, probability = STAGES[stage["stage"]]
-    assert stage["percent"] == percent
-    assert stage["owned_by_supabase"] + stage["owned_by_legacy"] == stage["jobs"]
-    assert stage["share"] == pytest.approx(stage["owned_by_supabase"] / stage["jobs"], abs=1e-4)
-    low, high = stage["share_bound"]
-    assert (low, high) == pytest.approx(exact_bound(stage["jobs"], probability))
-    assert low <= stage["share"] <= high
-    everything = stage["jobs"] + stage["at_change"]
-    assert stage["run_by_supabase"] + stage["run_by_legacy"] == everything
-    if stage["stage"] not in ("off", "complete"):
-        assert stage["mirrored"] == everything
-        assert stage["relayed"] > 0
-    assert stage["shadow_runs"] > 0 or stage["stage"] != "shadow"
-
-
-def check_hand_overs(stages: dict[str, dict[str, Any]]) -> None:
-    handed_back = stages["canary 50"]["handed_over"] + stages["live"]["handed_over"]
-    assert handed_back + stages["emergency off"]["handed_over"] >= 20
-    taken_over = stages["live again"]["handed_over"] + stages["closing"]["handed_over"]
-    assert taken_over > 0
-    assert stages["live"]["run_by_legacy"] > stages["live"]["owned_by_legacy"]
-
-
-def exact_bound(jobs: int, probability: float) -> tuple[float, float]:
-    """By sums of fractions."""
-    chance = Fraction(probability).limit_denominator(100)
-    weights = [
-        math.comb(jobs, number) * chance**number * (1 - chance) ** (jobs - number)
-        for number in range(jobs + 1)
-    ]
-    tail = Fraction(5, 10_000)
-    low = next(n for n in range(jobs + 1) if sum(weights[: n + 1]) > tail)
-    high = next(n for n in range(jobs, -1, -1) if sum(weights[n:]) > tail)
-    return low / jobs, high / jobs
+    done = run_demo("--by-hand", "--json", "--legacy", legacy, TMPDIR=str(directory))
+    check_cutover(done, directory)
 
 
 @pytest.mark.parametrize("jobs", [1, 10, 300])

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from supaqueue.cli.demo.files import input_files
 from supaqueue.cli.demo.run import run_demo
-from supaqueue.errors import ConfigurationError
+from supaqueue.errors import ConfigurationError, InvalidInput
 
 app = typer.Typer(help="Process real files with workers, kill one on the way, and check every result.")
 
@@ -57,22 +57,40 @@ def demo(
         bool, typer.Option("--cutover", help="Leave a legacy queue, with both at work, in minutes.")
     ] = False,
     legacy: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="QUEUE", help="With --cutover: the queue that is left: folder, rq, celery or bullmq."
+            metavar="QUEUE",
+            help="With --cutover: the queue that is left: folder, rq, celery or bullmq.",
+            show_default="folder",
         ),
-    ] = "folder",
+    ] = None,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="With --cutover: no gate and no watch, in a minute or two.")
+    ] = False,
+    inject: Annotated[
+        str | None,
+        typer.Option(metavar="FAULT", help="With --cutover: break the new side: errors, latency or backlog."),
+    ] = None,
+    inject_at: Annotated[
+        int | None,
+        typer.Option(metavar="PERCENT", help="At which share: 10, 50 or 100.", show_default="10"),
+    ] = None,
 ) -> None:
     """Process real files with two worker processes, kill one of them, and check every result.
 
     The exit code is 0 only if every job is completed with the right result, none twice, and what the killed
     worker held was rescued.
 
-    With --cutover: a legacy queue is left for Supabase, stage by stage, while producers enqueue and workers
-    of both run, one of each killed. The exit code is 0 only if one system ran each job, to the right end.
+    With --cutover: a legacy queue is left for Supabase, led from share to share by `supaqueue rollout watch`,
+    while producers enqueue and workers of both run, one of each killed. The exit code is 0 only if one system
+    ran each job, to the right end. With --inject the new side breaks, and the watch must do what it has to.
     """
+    given = {"--legacy": legacy, "--by-hand": by_hand or None, "--inject": inject, "--inject-at": inject_at}
     if cutover:
-        raise typer.Exit(_cut_over(folder, keep, legacy, as_json=as_json))
+        options = _Cutover(legacy or "folder", by_hand, inject, inject_at)
+        raise typer.Exit(_cut_over(folder, keep, options, as_json=as_json))
+    if stray := [name for name, value in given.items() if value is not None]:
+        raise InvalidInput("is part of --cutover: add that, or leave this out", field=", ".join(stray))
     files = input_files(folder)
     with _directory(keep) as directory, _bar() as bar:
         task = bar.add_task("", total=len(files))
@@ -93,13 +111,23 @@ def demo(
     raise typer.Exit(0 if summary.good else 1)
 
 
-def _cut_over(folder: Path | None, keep: Path | None, legacy: str, *, as_json: bool) -> int:
+@dataclass(frozen=True)
+class _Cutover:
+    """What only a cutover has."""
+
+    legacy: str
+    by_hand: bool
+    inject: str | None
+    inject_at: int | None
+
+
+def _cut_over(folder: Path | None, keep: Path | None, options: _Cutover, *, as_json: bool) -> int:
     # Its own package, which may be deleted once a cutover is over: no checker may look for it either.
     if find_spec("supaqueue.cutover") is None or find_spec("supaqueue.cli.demo.cutover") is None:
         raise ConfigurationError("--cutover needs the package supaqueue.cutover, which was removed here")
     demonstrate = import_module("supaqueue.cli.demo.cutover.command").demonstrate
     with _directory(keep) as directory:
-        return int(demonstrate(folder, directory, legacy, as_json=as_json, keep=keep is not None))
+        return int(demonstrate(folder, directory, **asdict(options), as_json=as_json, keep=keep is not None))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ A file in the demo's folder says that it is on, so that workers which run alread
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from supaqueue.cli.demo.cutover.witness import FOLDER, SYSTEM
+from supaqueue.cli.demo.cutover.witness import FOLDER, SYSTEM, append_line
 from supaqueue.errors import ConfigurationError
 from supaqueue.worker import Context
 
@@ -80,19 +81,42 @@ class Injection:
         """
         is_broken = environ[SYSTEM] == "supabase" and self.is_on
         if self.kind == "errors":
-            _fail_some(context, ERROR_SHARE * RATIO if is_broken else ERROR_SHARE)
+            self._fail_some(context, ERROR_SHARE * RATIO if is_broken else ERROR_SHARE)
         elif self.kind == "latency" and is_broken:
+            self._note(context)
             for _ in range(round(LATENCY_SECONDS / STEP_SECONDS)):
                 context.raise_if_cancelled()
                 sleep(STEP_SECONDS)
         elif self.kind == "backlog" and is_broken:
+            self._note(context)
             while self.is_on:
                 context.raise_if_cancelled()
                 sleep(STEP_SECONDS)
 
+    def planted(self) -> list[float]:
+        """Return when each fault struck a run, as Unix times; what fails in both systems alike is none."""
+        if not self._planted.exists():
+            return []
+        return [json.loads(line)["at"] for line in self._planted.read_text().splitlines()]
+
+    def _fail_some(self, context: Context, share: float) -> None:
+        """Fail a first attempt whose job is in that share: the same jobs each time; a rerun agrees."""
+        drawn = int.from_bytes(hashlib.sha256(context.job_id.encode()).digest()[:4]) / 2**32
+        if context.attempt == 1 and drawn < share:
+            if drawn >= ERROR_SHARE:
+                self._note(context)
+            raise InjectedError("told to fail once")
+
+    def _note(self, context: Context) -> None:
+        append_line(self._planted, {"job_id": context.job_id, "at": time.time()})
+
     @property
     def _file(self) -> Path:
         return self.folder / "injected"
+
+    @property
+    def _planted(self) -> Path:
+        return self.folder / "planted.jsonl"
 
 
 def checked_kind(text: str) -> Kind:
@@ -105,10 +129,3 @@ def checked_kind(text: str) -> Kind:
         if text == kind:
             return text  # type: ignore[return-value]  # it is one of them
     raise ConfigurationError(f"--inject {text!r}: write {', '.join(get_args(Kind))}")
-
-
-def _fail_some(context: Context, share: float) -> None:
-    """Fail a first attempt whose job is in that share: the same jobs each time, so that a rerun agrees."""
-    drawn = int.from_bytes(hashlib.sha256(context.job_id.encode()).digest()[:4]) / 2**32
-    if context.attempt == 1 and drawn < share:
-        raise InjectedError("told to fail once")

@@ -6,6 +6,7 @@ the address of a Valkey.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -72,6 +73,16 @@ def open_legacy(place: str) -> LegacyQueue:
     from supaqueue.cutover.legacy.bullmq import BullBroker
 
     return LegacyQueue(BullBroker(where, queues=[QUEUE]), index)
+
+
+def legacy_of_environment() -> LegacyQueue:
+    """Return the queue at the place that the environment says: for commands that take a name alone."""
+    return open_legacy(os.environ[PLACE])
+
+
+def watched_name(place: str) -> str:
+    """Return how `supaqueue rollout` is told of a place, with `PLACE` in its environment."""
+    return place if place.startswith("folder:") else f"{_HERE}.legacy:legacy_of_environment"
 
 
 def guard_of(queue: LegacyQueue) -> Guard:

@@ -29,24 +29,35 @@ class PythonProcess:
     Args:
         name: of the process; its log is called so.
         words: what follows `python`.
+        output: a file in the folder for what it prints, where that is not to be mixed with its log.
     """
 
-    def __init__(self, name: str, words: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        folder: Path,
+        *,
+        output: str | None = None,
+    ) -> None:
         self.name = name
         self._words = [sys.executable, *words]
         # What a killed process leaves behind in its folder for such things goes with this one.
         self._environ = {**_without_settings(os.environ), "TMPDIR": str(folder), **environ}
         self._folder = folder
+        self._output = output or f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, also again."""
-        with (self._folder / f"{self.name}.log").open("ab") as log:
+        log_path, output_path = self._folder / f"{self.name}.log", self._folder / self._output
+        with log_path.open("ab") as log, output_path.open("ab") as output:
             self._process = subprocess.Popen(
                 self._words,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=log,
                 cwd=self._folder,
                 start_new_session=True,
@@ -178,12 +189,18 @@ def _session(leader: int) -> list[int]:
 
 
 def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what the user's own queue is set up with."""
+    """Leave out what the user's own queue is set up with, and who is told of what fails there."""
+    foreign = ("SUPABASE_", "SUPAQUEUE_", "SENTRY_", "DD_")
     return {
         name: value
         for name, value in environ.items()
-        if not name.startswith(("SUPABASE_", "SUPAQUEUE_")) or name == "SUPAQUEUE_PG_BIN"
+        if not name.startswith(foreign) or name == "SUPAQUEUE_PG_BIN"
     }
+
+
+def supabase_environment(stack: Stack) -> dict[str, str]:
+    """Return where Supabase is, and the key that commands of a rollout need."""
+    return {"SUPABASE_URL": stack.url, "SUPABASE_SERVICE_ROLE_KEY": stack.service_role_key}
 
 
 def environment(stack: Stack, token: str) -> dict[str, str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from supaqueue.cli.demo.cutover.order import Accepted, Told
 from supaqueue.cli.demo.cutover.records import Record, Records
-from supaqueue.cli.demo.cutover.run import StageRun
 from supaqueue.cli.demo.cutover.share import share_bound
+from supaqueue.cli.demo.cutover.stage_run import StageRun
 from supaqueue.cli.demo.cutover.witness import Seen
 from supaqueue.cli.demo.handlers import File, measure_file
 from supaqueue.contract import Json

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
-from supaqueue.contract import ChangeFeatureFlag, CountMirrors, FeatureFlag, FlagChange, MirrorCounts
+from supaqueue.contract import (
+    ChangeFeatureFlag,
+    CountMirrors,
+    FeatureFlag,
+    FlagChange,
+    MirrorCounts,
+    ReadFeatureFlags,
+)
 from supaqueue.cutover.legacy.queue import LegacyQueue
 from supaqueue.cutover.relay import Relay
 from supaqueue.cutover.take_over import TakeOver
@@ -22,7 +29,14 @@ EMERGENCY = (
 POLL_SECONDS = 0.1
 DEADLINE_SECONDS = 180.0
 
-Until = Callable[[Callable[[], bool], str], None]
+
+class Until(Protocol):
+    """Waits for a condition, for so many seconds at most."""
+
+    def __call__(
+        self, condition: Callable[[], bool], what: str, /, *, within: float = DEADLINE_SECONDS
+    ) -> None:
+        """Raise SupaqueueError, naming what was waited for, if it does not come."""
 
 
 class Switching:
@@ -51,6 +65,10 @@ class Switching:
             CallRefused: the step is not allowed now.
         """
         return self._transport.send(ChangeFeatureFlag(FlagChange(**changes), changed_by="demo"))  # type: ignore[typeddict-item]
+
+    def flag(self) -> FeatureFlag:
+        """Read the overall flag."""
+        return self._transport.send(ReadFeatureFlags()).overall
 
     def emergency_off(self) -> float:
         """Do what the runbook says, over a plain connection; returns the seconds that it took."""
@@ -108,6 +126,18 @@ class Switching:
         """Count jobs that wait to be claimed."""
         return self._count("select count(*) from job_tasks where status = 'pending' and purpose = 'run'")
 
+    def waiting_unstarted(self) -> int:
+        """Count jobs of Supabase's that wait, and were not kept there because they had started."""
+        return self._count(
+            "select count(*) from job_tasks t join jobs j using (job_id)"
+            " where t.status in ('pending', 'claimed') and t.purpose = 'run'"
+            " and j.owner = 'supabase' and not j.held"
+        )
+
+    def handed_over(self) -> int:
+        """Count jobs that changed their owner."""
+        return self._count("select count(*) from jobs where epoch > 0")
+
     def _leased(self) -> int:
         return self._count(
             "select count(*) from job_tasks where status in ('claimed', 'processing') and purpose = 'run'"
@@ -122,13 +152,13 @@ class Switching:
 def until(check: Callable[[], None]) -> Until:
     """Return what waits for conditions; `check` raises if waiting makes no sense any more."""
 
-    def wait(condition: Callable[[], bool], what: str) -> None:
-        give_up_at = time.monotonic() + DEADLINE_SECONDS
+    def wait(condition: Callable[[], bool], what: str, /, *, within: float = DEADLINE_SECONDS) -> None:
+        give_up_at = time.monotonic() + within
         while not condition():
             check()
             if time.monotonic() > give_up_at:
                 raise SupaqueueError(
-                    f"waited {DEADLINE_SECONDS:.0f} s in vain for {what}: look at the logs with --keep FOLDER"
+                    f"waited {within:.0f} s in vain for {what}: look at the logs with --keep FOLDER"
                 )
             time.sleep(POLL_SECONDS)
 
