@@ -1,7 +1,7 @@
 """The runbook's commands, read from MIGRATION_PLAN.md and run in its order while jobs keep coming.
 
 Blocks are told apart by what stands behind their fence: `sh` is run and must succeed; `sh service` is started
-and runs to the end; `sh until` is repeated until it succeeds; `sh demo` takes many minutes, and is run by tests
+and runs to the end; `sh until` is repeated until it succeeds; `sh demo` takes many minutes, and has tests
 of its own; `sql` is run over a plain connection, and FAIL fails it; `python` begins with a comment that names
 the file that it is written to. What `toml` asks for is cut short.
 """

@@ -22,6 +22,8 @@ the share is decided."""
 EXPECTED: dict[Kind, Ending] = {"errors": "rolled_back", "latency": "held", "backlog": "rolled_back"}
 """Slowness alone takes nothing back: it only keeps a share from going on."""
 TOLD_SECONDS = 60.0
+LATER_SECONDS = 20.0
+"""Quick workers leave nothing that has not started: jobs that are due later are there to be handed back."""
 
 CLAIMS = """
 select max(extract(epoch from a.claimed_at)) filter (where a.claimed_at < %(until)s)::float8,
@@ -85,6 +87,7 @@ def broken(site: Site, watching: Watching, owners: Owners, injection: Injection,
         SupaqueueError: something ended that should not, or did not come in time.
     """
     lead_to(site, watching, percent)
+    site.let_some_wait(LATER_SECONDS)
     injection.begin()
     site.show(f"broken on purpose: {injection.kind} in Supabase's workers")
     ending, flag = _ending(site, watching, injection, percent)

@@ -22,11 +22,13 @@ class Order:
         stage: its number, from 0.
         version: of the flag by which the stage's jobs are placed; None while that is being changed.
         stop: no more jobs.
+        later_seconds: how long the last job of each batch is to wait until it is due; None: not at all.
     """
 
     stage: int
     version: int | None = None
     stop: bool = False
+    later_seconds: float | None = None
 
     def give(self, folder: Path) -> None:
         """Tell the producers."""

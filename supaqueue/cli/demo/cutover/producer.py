@@ -96,7 +96,7 @@ class Producer:
         )
 
     def _enqueue(self, order: Order, paths: Sequence[str]) -> tuple[Accepted, ...]:
-        jobs = [NewJob("measure_file", {"path": path}, queue=QUEUE) for path in paths]
+        jobs = _jobs(paths, order.later_seconds if len(paths) > 1 else None)
         version = self._flag_version()
         answers = self._answers(jobs)
         is_settled = version == self._flag_version() == order.version and read_order(self._folder) == order
@@ -132,6 +132,15 @@ class Producer:
 
     def _on_event(self, event: Event) -> None:
         self._fallbacks += isinstance(event, ReadFallback)
+
+
+def _jobs(paths: Sequence[str], later_seconds: float | None) -> list[NewJob]:
+    """Return a job for each file; the last one is due later, if any is."""
+    delays = [None] * (len(paths) - 1) + [later_seconds]
+    return [
+        NewJob("measure_file", {"path": path}, queue=QUEUE, delay=delay)
+        for path, delay in zip(paths, delays, strict=True)
+    ]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -71,6 +72,7 @@ class Site:
         self._producers = producers(stack, folder, place, PRODUCERS)
         self._others: list[PythonProcess] = []
         self._relayed = Relayed()
+        self._ordered = Order(0)
         self._open = ExitStack()
         self.database = self._open.enter_context(psycopg.connect(stack.database_url, autocommit=True))
         self.transport = self._open.enter_context(
@@ -122,6 +124,10 @@ class Site:
         self._relayed = self.stages[-1].relayed = Relayed()
         self._order(Order(len(self.stages) - 1, flag.version))
         self.show(f"stage {name}: {float(flag.rollout_percent):g} percent")
+
+    def let_some_wait(self, seconds: float) -> None:
+        """Have one job in seven be due only later, so that at each moment some have not started."""
+        self._order(replace(self._ordered, later_seconds=seconds))
 
     def see_stage_through(self) -> None:
         """Wait until enough jobs were placed by the present stage's flag."""
@@ -206,6 +212,7 @@ class Site:
         return bool(unended)
 
     def _order(self, order: Order) -> None:
+        self._ordered = order
         order.give(self._folder)
 
     def _add(self, relayed: Relayed) -> None:
