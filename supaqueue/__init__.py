@@ -17,6 +17,7 @@ from supaqueue.job import DeadLetter, Job
 from supaqueue.job_id import new_job_id
 from supaqueue.outcome import Cancel, Done, Fail, Retry, Snooze
 from supaqueue.settings import DatabaseSettings, Settings
+from supaqueue.unique import Unique
 from supaqueue.version import __version__
 from supaqueue.worker import Context, Registry, Worker
 
@@ -38,6 +39,7 @@ __all__ = [
     "Retry",
     "Settings",
     "Snooze",
+    "Unique",
     "Worker",
     "__version__",
     "async_enqueue_or_undo",

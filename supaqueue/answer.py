@@ -11,26 +11,34 @@ from typing import Literal
 class EnqueueAnswer:
     """`created`; `exists`: stored before, alike; `conflict`: the id is taken by another job, or abandoned.
 
+    A job that found its unique key held: `deduplicated`, nothing else happened; `replaced`, the waiting job
+    that holds the key does this one's work now; `pushed_back`, the same, at this one's time. `deduped_into` is
+    the id of that job. To read this job's id is to read that one.
+
     `owner` is the system that runs the job; only a cutover knows another than `supabase`, or is answered
     `flag_changed`: nothing was stored, since the flag does not give the job to Supabase any more. `epoch`
     counts its hand-overs.
     """
 
     job_id: str
-    answer: Literal["created", "exists", "conflict", "flag_changed"]
+    answer: Literal[
+        "created", "exists", "conflict", "flag_changed", "deduplicated", "replaced", "pushed_back"
+    ]
     owner: Literal["supabase", "legacy"] | None = "supabase"
     epoch: int = field(default=0, compare=False)
+    deduped_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswer:
     """`cancelled`; `requested`: still running; `finished`: completed or failed before; `unknown`.
 
-    `not_owner`: another system runs it, and only that one can cancel it.
+    `not_owner`: another system runs it, and only that one can cancel it. `deduplicated`: there is nothing of
+    it to cancel, another job holds its unique key.
     """
 
     job_id: str
-    answer: Literal["cancelled", "requested", "finished", "unknown", "not_owner"]
+    answer: Literal["cancelled", "requested", "finished", "unknown", "not_owner", "deduplicated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,15 @@ class AbandonAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ReplayAnswer:
-    """`replayed`, now or before; `not_failed`: not under that lease; `unknown`: there is no such task."""
+    """`replayed`, now or before; `not_failed`: not under that lease; `unknown`: there is no such task.
+
+    `key_held`: its job is unique until it is finished, and another one holds its key by now.
+    """
 
     job_id: str
     task_number: int
     lease_token: int
-    answer: Literal["replayed", "not_failed", "unknown"]
+    answer: Literal["replayed", "not_failed", "key_held", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

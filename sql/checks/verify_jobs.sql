@@ -9,7 +9,7 @@ with counted as (
         count(t.job_id) filter (where t.status = 'failed') as failed,
         count(t.job_id) filter (where t.status = 'cancelled') as cancelled
     from jobs j left join job_tasks t on t.job_id = j.job_id and t.purpose = 'run'
-    where j.status <> 'mirrored'
+    where j.status not in ('mirrored', 'deduplicated')
     group by j.job_id
 ), leased as (
     select t.*, t.status in ('claimed', 'processing') as is_leased,
@@ -49,11 +49,12 @@ with counted as (
             else 'completed' end)),
     (6, 'a job has finished_at exactly if it has ended',
         array(select job_id from jobs where status <> 'mirrored'
-            and (finished_at is not null) <> (status in ('completed', 'failed', 'cancelled')))),
-    (7, 'only an abandoned job has no tasks and no content',
+            and (finished_at is not null) <> (status in ('completed', 'failed', 'cancelled', 'deduplicated')))),
+    (7, 'only an abandoned job has no tasks and no content, and only what met a unique key has content alone',
         array(select job_id from jobs j
             where (j.content_hash is null or not exists (select from job_tasks t where t.job_id = j.job_id))
-                and (j.abandoned_at is null or j.content_hash is not null or j.task_count <> 0))),
+                and (j.abandoned_at is null or j.content_hash is not null or j.task_count <> 0)
+                and (j.status <> 'deduplicated' or j.content_hash is null or j.task_count <> 0))),
     (8, 'each job''s bucket is that of its id',
         array(select job_id from jobs where bucket <> job_bucket(job_id))),
     (9, 'a task has a worker, an expiry and a claim exactly if it is leased',
@@ -114,7 +115,22 @@ with counted as (
     (26, 'what is held or waits here is Supabase''s',
         array(select j.job_id from jobs j where j.held and j.owner = 'legacy')),
     (27, 'no observation counts in a job: a shadow runs once, and only where a job has another task',
-        array(select t.job_id from job_tasks t where t.purpose = 'shadow' and (t.task_number = 0 or t.attempts > 1)))
+        array(select t.job_id from job_tasks t where t.purpose = 'shadow' and (t.task_number = 0 or t.attempts > 1))),
+    (28, 'what met a unique key has the status deduplicated, says with whose, and has no tasks',
+        array(select j.job_id from jobs j
+            where (j.deduped_into is null) <> (j.status <> 'deduplicated') or (j.deduped_into is null) <> (j.deduped_as is null)
+                or j.deduped_into is not null and exists (select from job_tasks t where t.job_id = j.job_id))),
+    (29, 'a job that is unique until its end holds its key until then',
+        array(select j.job_id from jobs j
+            where j.unique_until = 'finished' and j.finished_at is null and j.status <> 'mirrored' and not exists (
+                select from job_unique_keys k
+                where k.task_type = j.task_type and k.unique_key = j.unique_key and k.job_id = j.job_id))),
+    (30, 'a key that is no window is held by a job that has it and has not ended, and has not begun if that ends its hold',
+        array(select k.job_id from job_unique_keys k left join jobs j on j.job_id = k.job_id
+            where k.expires_at is null and (
+                (k.task_type, k.unique_key) is distinct from (j.task_type, j.unique_key)
+                or j.finished_at is not null or j.unique_until = 'window' or j.unique_until = 'started' and exists (
+                    select from job_tasks t where t.job_id = j.job_id and t.status = 'processing'))))
 )
 select case when broken = '{}' then 'PASS' else 'FAIL' end as verdict, name as "check", cardinality(broken) as broken,
     broken[1] as example_job_id

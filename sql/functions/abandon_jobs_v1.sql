@@ -1,6 +1,6 @@
 -- Takes back enqueues whose answer was lost. Repeatable: per job `abandoned` (it was not here: a tombstone is, so that a late
 -- insert conflicts; so it is if its deadline passed before any lease), `cancelled` (it was waiting), or `started` (some lease of
--- it exists or ended with a start).
+-- it exists or ended with a start, or it has changed another job). One that another job stands for becomes a tombstone.
 create or replace function abandon_jobs_v1(job_ids uuid[], contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -43,6 +43,11 @@ begin
     where j.ctid = before.place and before.abandoned_at is null;
     perform supaqueue_cancel_jobs(unstarted);
     perform supaqueue_bury_jobs(expired);
+    update jobs j set status = 'cancelled', content_hash = null, tags = '{}', tenant = null, deduped_into = null, deduped_as = null,
+        abandoned_at = clock_timestamp()
+    from unnest(abandon_jobs_v1.job_ids) as g (job_id)
+    cross join lateral (select b.ctid as place, b.deduped_as from jobs b where b.job_id = g.job_id offset 0) as before
+    where j.ctid = before.place and before.deduped_as = 'deduplicated';
     perform supaqueue_take_back(abandon_jobs_v1.job_ids);
     -- Of mirrors only what was taken back, now or by a cancel before, is told to legacy as an end.
     update jobs j set abandoned_at = clock_timestamp()

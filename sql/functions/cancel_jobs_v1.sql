@@ -1,5 +1,6 @@
 -- Cancels jobs: waiting tasks at once, running ones through the answer to their worker's next heartbeat. Repeatable: per job
--- `cancelled`, `requested` (still running), `finished` (completed or failed before) or `unknown`.
+-- `cancelled`, `requested` (still running), `finished` (completed or failed before), `deduplicated` (there is
+-- nothing of it to cancel: another job runs in its place) or `unknown`.
 create or replace function cancel_jobs_v1(job_ids uuid[], contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -19,6 +20,7 @@ begin
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'answer', case
             when j.job_id is null then 'unknown'
             when j.status = 'cancelled' then 'cancelled'
+            when j.status = 'deduplicated' then 'deduplicated'
             when j.status in ('pending', 'processing') then 'requested'
             when j.status = 'mirrored' and j.owner_outcome ->> 'status' = 'cancelled' then 'cancelled'
             when j.status = 'mirrored' and j.owner_ended_at is null then 'not_owner'

@@ -1,7 +1,8 @@
 -- Stores jobs, each with one task; what a job leaves open, its task type decides (set_task_types_v1). Repeatable: per job
 -- `created`, `exists` (same id, same content), `conflict` (same id, other content, or abandoned), or `flag_changed` (nothing was
--- stored: the row says that Supabase owns it, and the flag does not: decide again); with the owner that it has. Rows go in in id
--- order, so that two sessions with the same ids cannot deadlock.
+-- stored: the row says that Supabase owns it, and the flag does not: decide again); with the owner that it has. One that met a unique
+-- key is `deduplicated`, or has changed the job that holds it: `replaced`, `pushed_back`; with that job (`deduped_into`), and so is
+-- its repeat. Rows go in in id order, so that two sessions with the same ids cannot deadlock.
 create or replace function enqueue_jobs_v1(jobs jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -16,21 +17,30 @@ declare
     created uuid[];
     stored record;
     answers jsonb;
+    asks_for_keys boolean;
 begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_new_jobs(enqueue_jobs_v1.jobs);
     -- The transaction has its number before it draws a position or looks at the clock: claims rely on that order.
     perform pg_current_xact_id();
     at_once := clock_timestamp();
+    asks_for_keys := enqueue_jobs_v1.jobs @? '$[*].unique_key';
 
     loop
-        select * into stored from supaqueue_store_jobs(enqueue_jobs_v1.jobs, at_once);
+        if asks_for_keys then
+            select * into stored from supaqueue_store_unique_jobs(enqueue_jobs_v1.jobs, at_once);
+        else
+            select * into stored from supaqueue_store_jobs(enqueue_jobs_v1.jobs, at_once);
+        end if;
         created := created || stored.created;
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'owner', j.owner, 'epoch', coalesce(j.epoch, 0), 'answer', case
+                when j.deduped_as is not null and j.content_hash = g.content_hash then j.deduped_as
                 when c.job_id is not null and g.first then 'created'
                 when j.job_id is null then 'flag_changed'
                 when j.abandoned_at is null and j.content_hash = g.content_hash then 'exists'
-                else 'conflict' end) order by g.n), '[]')
+                else 'conflict' end)
+            || case when j.deduped_into is not null and j.content_hash = g.content_hash
+                then jsonb_build_object('deduped_into', j.deduped_into) else '{}' end order by g.n), '[]')
         into answers
         from (
             select (element ->> 'job_id')::uuid as job_id, n,

@@ -1,5 +1,5 @@
 -- Lists jobs, newest first, by page: `next_page` is the cursor of the next one, null at the end. `filter` may name queue,
--- task_type, status, tag, created_after and created_before. Probes are listed only by their type.
+-- task_type, status, tag, created_after and created_before. Probes are listed only by their type, what met a unique key not at all.
 create or replace function list_jobs_v1(
     filter jsonb, page text, page_size integer, contract_version integer
 ) returns jsonb
@@ -17,7 +17,7 @@ begin
     return (
         with listed as (
             select j as job, j.created_at, j.job_id from jobs j
-            where (j.created_at, j.job_id) < (before_time, before_id) and j.content_hash is not null
+            where (j.created_at, j.job_id) < (before_time, before_id) and j.content_hash is not null and j.deduped_into is null
                 and (filter ->> 'queue' is null or j.queue = filter ->> 'queue')
                 and (filter ->> 'task_type' is null or j.task_type = filter ->> 'task_type')
                 and (j.task_type <> 'supaqueue.probe' or filter ->> 'task_type' = 'supaqueue.probe')

@@ -39,6 +39,7 @@ begin
             return (select p.answer from job_prunings p where p.request_id = prune_jobs_v1.request_id);
         end if;
         perform supaqueue_forget_prunings();
+        perform supaqueue_forget_unique_keys();
         -- What a crash of the server brings back goes with the next pass: no need to wait for the disk.
         perform set_config('synchronous_commit', 'off', true);
     end if;

@@ -14,6 +14,6 @@ begin
                 from job_task_attempts a where a.job_id = given_id), '[]'))::text
         from jobs j
         where j.job_id = given_id and case j.status when 'mirrored' then j.owner_ended_at is not null
-            else j.owner = 'supabase' and j.status in ('completed', 'failed', 'cancelled') end
+            else j.owner = 'supabase' and j.status in ('completed', 'failed', 'cancelled', 'deduplicated') end
     );
 end $$;

@@ -13,6 +13,6 @@ begin
     return query
     select j.task_type, count(*) filter (where j.owner = 'supabase'), count(*) filter (where j.owner = 'legacy')
     from jobs j
-    where j.created_at >= began and j.created_at < ended and j.task_type is not null and j.task_count > 0
+    where j.created_at >= began and j.created_at < ended and j.task_type is not null and j.task_count > 0 and j.deduped_into is null
     group by j.task_type;
 end $$;

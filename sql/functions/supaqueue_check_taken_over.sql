@@ -8,7 +8,7 @@ begin
         raise exception using errcode = 'SQ003', message = 'jobs: expected an array of objects';
     end if;
     perform supaqueue_check_new_jobs((
-        select coalesce(jsonb_agg(case when jsonb_typeof(e) = 'object' then e - 'epoch' else e end), '[]')
+        select coalesce(jsonb_agg(case when jsonb_typeof(e) = 'object' then e - 'epoch' || '{"owner": "legacy"}' else e end), '[]')
         from jsonb_array_elements(given) as e));
     perform supaqueue_check_rows('jobs[%s]', (
         select coalesce(jsonb_agg(jsonb_build_object('epoch', e -> 'epoch')), '[]') from jsonb_array_elements(given) as e

@@ -29,7 +29,7 @@ begin
             t.lost_leases + (g.outcome = 'lease_lost')::integer as lost_leases,
             case when g.outcome in ('snooze', 'not_started', 'park') or g.outcome = 'lease_lost' and t.status = 'claimed'
                 then 0 else 1 end as cost,
-            t.attempts as attempts_before, t.error as error_before
+            t.attempts as attempts_before, t.error as error_before, t.releases_key
         from given g
         cross join lateral (
             select b.ctid as place, b.* from job_tasks b
@@ -103,13 +103,18 @@ begin
         coalesce(jsonb_agg(jsonb_build_object('job_id', d.job_id, 'task_number', d.task_number, 'queue', d.queue,
             'task_type', d.task_type, 'attempt', d.attempts, 'error_type', d.last_error -> 'type'))
             filter (where d.status_after = 'failed'), '[]') as failed_tasks,
-        array_agg(d.job_id) filter (where d.status_after = 'pending') as returned
+        array_agg(d.job_id) filter (where d.status_after = 'pending') as returned,
+        -- Its start was not told before.
+        array_agg(d.job_id) filter (where d.releases_key and d.started_at is not null) as begun
     into changed
     from decided d where d.purpose = 'run';
 
     if changed.job_ids is not null then
         perform supaqueue_count_tasks(
             changed.job_ids, changed.active, changed.unfinished, changed.failed, changed.cancelled, at_once);
+        if changed.begun is not null then
+            perform supaqueue_release_keys(changed.begun);
+        end if;
         perform supaqueue_hand_back(changed.returned);
     end if;
     return changed.failed_tasks;

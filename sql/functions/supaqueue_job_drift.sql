@@ -17,7 +17,7 @@ as $$
             (count(*) filter (where t.status = 'cancelled'))::integer as cancelled
         from job_tasks t where t.job_id = j.job_id and t.purpose = 'run'
     ) as c
-    where (given_ids is null or j.job_id = any (given_ids)) and j.status <> 'mirrored'
+    where (given_ids is null or j.job_id = any (given_ids)) and j.status not in ('mirrored', 'deduplicated')
         and ((c.tasks, c.active, c.unfinished, c.failed, c.cancelled)
                 <> (j.task_count, j.active_tasks, j.unfinished_tasks, j.failed_tasks, j.cancelled_tasks)
             or (c.unfinished = 0) <> (j.finished_at is not null)

@@ -36,7 +36,7 @@ begin
         cross join lateral (
             select b.job_id, b.task_type, b.owner, b.epoch, b.status, b.mirror_state, b.created_at, b.finished_at, b.owner_outcome,
                 b.owner_ended_at
-            from jobs b where b.job_id = g.job_id offset 0
+            from jobs b where b.job_id = g.job_id and b.deduped_into is null offset 0
         ) as j
         left join lateral (
             select b.job_id, b.task_number, b.run_at, b.lease_token, b.attempts, b.status, b.payload, b.result, b.error

@@ -1,6 +1,6 @@
 -- Those of the given jobs that the policy lets go, in the order given. A mirrored job goes by how and when its owner ended it. A job
 -- with a task that is not ended is never among them: a shadow run may outlast the job, but not one that never began; nor is one of
--- which legacy is still to be told. `kind` says by which age: that of its status, or `tombstone`, or `probe` (no task of it has the
+-- which legacy is still to be told. `kind` says by which age: that of its status, or `tombstone` (also what met a unique key), or `probe` (no task of it has the
 -- purpose run). `row_count` counts its children too.
 create or replace function supaqueue_removable_jobs(job_ids uuid[], r job_retention)
 returns table (job_id uuid, kind text, day date, row_count bigint, created_at timestamptz)
@@ -23,10 +23,10 @@ as $$
             case when j.status <> 'mirrored' then j.status else j.owner_outcome ->> 'status' end as status
     ) as e
     cross join lateral (
-        select case when t.tasks = 0 and j.abandoned_at is not null then 'tombstone'
+        select case when t.tasks = 0 and (j.abandoned_at is not null or j.deduped_into is not null) then 'tombstone'
             when t.tasks > 0 and t.to_run = 0 then 'probe' else e.status end as kind
     ) as k
-    where e.status in ('completed', 'failed', 'cancelled') and (j.owner = 'supabase' or j.status = 'mirrored') and t.open = 0
+    where e.status in ('completed', 'failed', 'cancelled', 'deduplicated') and (j.owner = 'supabase' or j.status = 'mirrored') and t.open = 0
         and j.mirror_state not in ('due', 'end_due', 'release_due', 'takeover_due')
         and greatest(e.ended_at, t.finished_at) < case k.kind
             when 'completed' then (r).completed_before when 'failed' then (r).failed_before

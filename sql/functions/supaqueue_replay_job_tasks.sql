@@ -1,5 +1,5 @@
 -- Makes failed tasks pending again, but no observations: they run once. The caller holds the jobs' locks, so the transaction has its number before it draws a
--- position or looks at the clock.
+-- position or looks at the clock. What was unique until its end runs only if its key is free.
 create or replace function supaqueue_replay_job_tasks(tasks jsonb) returns void
 language plpgsql
 set search_path from current
@@ -8,6 +8,7 @@ declare
     at_once constant timestamptz := clock_timestamp();
     replayed uuid[];
     none integer[];
+    key_held constant uuid[] := supaqueue_retake_keys(tasks);
 begin
     with given as (
         select distinct on (g.job_id, g.task_number, g.lease_token) g.job_id, g.task_number, g.lease_token, g.n,
@@ -32,6 +33,7 @@ begin
                     where b.job_id = g.job_id and b.task_number = g.task_number offset 0
                 ) as before
                 where before.status = 'failed' and before.purpose = 'run' and before.lease_token = g.lease_token
+                    and g.job_id <> all (key_held)
                 order by g.n
             ) as o
         ) as d

@@ -2,6 +2,7 @@
 -- sessions with the same ids cannot deadlock. Who owns a job was decided by who enqueues it; what the flag does not give to
 -- Supabase is `refused`. A job that comes without an owner is placed here; if it is legacy's, a relay takes it there, or it is
 -- `unrouted`; so are all of them while the environment steers, which is not known here. The flag is read by a transaction that has its number: see hand_back_jobs_v1.
+-- What met a unique key (supaqueue_dedupe_jobs) is stored without a task, or with one only for supaqueue_replace_jobs.
 create or replace function supaqueue_store_jobs(
     new_jobs jsonb, at_once timestamptz, out created uuid[], out refused uuid[], out unrouted uuid[]
 )
@@ -19,8 +20,10 @@ begin
     end if;
     with given as materialized (
         select distinct on (g.job_id) g.n, g.job_id, g.queue, g.task_type, g.tags, g.tenant, g.owner,
+            g.unique_key, g.deduped_into, g.deduped_as,
+            case when g.unique_key is not null then coalesce(g.unique_until, 'window') end as unique_until,
             coalesce(g.element -> 'payload', 'null') as payload,
-            sha256(convert_to((g.element - array['job_id', 'owner'])::text, 'UTF8')) as content_hash, b.bucket,
+            sha256(convert_to((g.element - array['job_id', 'owner', 'deduped_into', 'deduped_as'])::text, 'UTF8')) as content_hash, b.bucket,
             coalesce(g.run_at, at_once + make_interval(secs => g.delay_seconds), at_once) as run_at,
             coalesce(g.max_attempts, p.max_attempts, 5) as max_attempts,
             coalesce(make_interval(secs => g.retry_delay_seconds), p.retry_delay, interval '5 s') as retry_delay,
@@ -38,10 +41,11 @@ begin
             jsonb_to_recordset(new_jobs) as (job_id uuid, queue text, task_type text, run_at timestamptz,
                 delay_seconds double precision, max_attempts integer, retry_delay_seconds double precision, retry_factor real,
                 retry_max_delay_seconds double precision, retry_jitter boolean, timeout_seconds double precision,
-                deadline_at timestamptz, deadline_seconds double precision, tags text[], tenant text, owner text)
+                deadline_at timestamptz, deadline_seconds double precision, tags text[], tenant text, owner text,
+                unique_key text, unique_until text, deduped_into uuid, deduped_as text)
         ) with ordinality as g (element, job_id, queue, task_type, run_at, delay_seconds, max_attempts,
             retry_delay_seconds, retry_factor, retry_max_delay_seconds, retry_jitter, timeout_seconds, deadline_at,
-            deadline_seconds, tags, tenant, owner, n)
+            deadline_seconds, tags, tenant, owner, unique_key, unique_until, deduped_into, deduped_as, n)
         left join lateral (select * from job_task_types b where b.task_type = g.task_type offset 0) as p on true
         left join lateral (
             select f as own from feature_flag f where types_have_flags and f.flag_name = 'supabase_queue:' || g.task_type offset 0
@@ -50,12 +54,16 @@ begin
         cross join lateral (select job_bucket(g.job_id) as bucket offset 0) as b
         order by g.job_id, g.n
     ), stored as (
-        insert into jobs (job_id, queue, task_type, bucket, tags, tenant, content_hash, created_at, owner, epoch, status, mirror_state)
+        insert into jobs (job_id, queue, task_type, bucket, tags, tenant, content_hash, created_at, owner, epoch, status, mirror_state,
+            unique_key, unique_until, deduped_into, deduped_as, task_count, unfinished_tasks, finished_at)
         select job_id, queue, task_type, bucket, coalesce(tags, '{}'), tenant, content_hash, at_once,
             coalesce(owner, place), case when owner is null and place = 'legacy' then 1 else 0 end,
-            case coalesce(owner, place) when 'legacy' then 'mirrored' else 'pending' end,
+            case when deduped_as is not null then 'deduplicated' when coalesce(owner, place) = 'legacy' then 'mirrored' else 'pending' end,
             case when coalesce(owner, place) = 'supabase' and has_mirror then 'due'
-                when owner is null and place = 'legacy' then 'release_due' else 'none' end
+                when owner is null and place = 'legacy' then 'release_due' else 'none' end,
+            case when deduped_as is null then unique_key end, case when deduped_as is null then unique_until end,
+            deduped_into, deduped_as, (deduped_as is null)::integer, (deduped_as is null)::integer,
+            case when deduped_as is not null then at_once end
         from given
         where owner = 'legacy' or place = 'supabase' or owner is null and relays_unrouted
         order by job_id
@@ -63,15 +71,17 @@ begin
         returning job_id, owner
     ), tasks as (
         insert into job_tasks (job_id, queue, task_type, status, tenant, payload, run_at, position, max_attempts, retry_delay,
-            retry_factor, retry_max_delay, retry_jitter, timeout, deadline_at)
+            retry_factor, retry_max_delay, retry_jitter, timeout, deadline_at, releases_key)
         select job_id, queue, task_type, case stored_owner when 'legacy' then 'mirrored' else 'pending' end, tenant, payload, run_at,
             case when run_at <= at_once and stored_owner = 'supabase' then nextval('job_task_position') end,
             max_attempts, retry_delay, retry_factor, retry_max_delay, retry_jitter, timeout,
             -- One that has passed passes now: claims look for deadlines from where the clock was at their last look.
-            case when ends_at < at_once then at_once else ends_at end
+            case when ends_at < at_once then at_once else ends_at end,
+            deduped_as is null and unique_until is not distinct from 'started'
         from (
             select p.*, s.owner as stored_owner, coalesce(deadline_at, run_at + deadline) as ends_at
-            from given p join stored s using (job_id) order by p.n
+            from given p join stored s using (job_id)
+            where p.deduped_as is distinct from 'deduplicated' order by p.n
         ) as in_order
     ), shadows as (
         insert into job_tasks (job_id, task_number, queue, task_type, purpose, payload, run_at, position, max_attempts, timeout)

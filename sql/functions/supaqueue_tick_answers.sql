@@ -9,5 +9,5 @@ as $$
         else 'passed' end) order by t.n), '[]')
     from unnest(ticks) with ordinality as t (tick, n)
     cross join lateral (select supaqueue_tick_job_id(schedule_name, t.tick) as job_id offset 0) as m
-    left join lateral (select j.job_id from jobs j where j.job_id = m.job_id offset 0) as j on true
+    left join lateral (select j.job_id from jobs j where j.job_id = m.job_id and j.deduped_into is null offset 0) as j on true
 $$;

@@ -18,7 +18,7 @@ begin
     from (
         select j.job_id, j.created_at,
             case j.status when 'mirrored' then j.owner_ended_at < r.latest
-                else j.finished_at < r.latest and j.owner = 'supabase' and j.status in ('completed', 'failed', 'cancelled') end as ended
+                else j.finished_at < r.latest and j.owner = 'supabase' and j.status in ('completed', 'failed', 'cancelled', 'deduplicated') end as ended
         from jobs j
         where (j.created_at, j.job_id) > (after_time, after_id) and j.created_at < r.latest
         order by j.created_at, j.job_id limit most

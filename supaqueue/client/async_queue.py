@@ -34,6 +34,7 @@ from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
 from supaqueue.transport import AsyncTransport, open_async_transport
 from supaqueue.transport.async_gather import AsyncGatheringTransport
+from supaqueue.unique import Unique
 from supaqueue.worker import Registry
 
 Reply = TypeVar("Reply")
@@ -114,11 +115,13 @@ class AsyncQueue:
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
         tenant: str | None = None,
+        unique: Unique | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
         After `QueueUnavailable` with `committed="unknown"`, the same call with the error's `job_id`, or with
-        the same `idempotency_key`, stores it once.
+        the same `idempotency_key`, stores it once. A job that found its `unique` key held is answered
+        `deduplicated`, `replaced` or `pushed_back`, with the id of the job that stands for it.
 
         Raises:
             JobConflict: the id belongs to another job, or was abandoned.
@@ -137,6 +140,7 @@ class AsyncQueue:
             deadline=deadline,
             tags=tags,
             tenant=tenant,
+            unique=unique,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = await self._send(call)

@@ -34,6 +34,7 @@ from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
 from supaqueue.transport import Transport, open_transport
 from supaqueue.transport.gather import GatheringTransport
+from supaqueue.unique import Unique
 from supaqueue.worker import Registry
 
 Reply = TypeVar("Reply")
@@ -111,11 +112,13 @@ class Queue:
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
         tenant: str | None = None,
+        unique: Unique | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
         After `QueueUnavailable` with `committed="unknown"`, the same call with the error's `job_id`, or with
-        the same `idempotency_key`, stores it once.
+        the same `idempotency_key`, stores it once. A job that found its `unique` key held is answered
+        `deduplicated`, `replaced` or `pushed_back`, with the id of the job that stands for it.
 
         Raises:
             JobConflict: the id belongs to another job, or was abandoned.
@@ -134,6 +137,7 @@ class Queue:
             deadline=deadline,
             tags=tags,
             tenant=tenant,
+            unique=unique,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = self._send(call)

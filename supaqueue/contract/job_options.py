@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict
 
 from supaqueue.backoff import Backoff
+from supaqueue.unique import Unique
 
 
 class JobOptions(TypedDict, total=False):
@@ -21,3 +22,4 @@ class JobOptions(TypedDict, total=False):
     deadline: datetime | float | timedelta | None
     tags: Iterable[str]
     tenant: str | None
+    unique: Unique | None

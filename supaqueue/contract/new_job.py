@@ -15,6 +15,7 @@ from supaqueue.contract.json_value import Json, check_text, measured_json, witho
 from supaqueue.contract.moment import check_time
 from supaqueue.errors import InvalidInput
 from supaqueue.job_id import Ticket, check_job_id, job_id_from_key, new_job_id
+from supaqueue.unique import Unique
 
 MAX_ATTEMPTS = 1000
 MAX_TAGS = 100
@@ -36,6 +37,7 @@ _OPTIONS = frozenset(
         "deadline",
         "tags",
         "tenant",
+        "unique",
     )
 )
 
@@ -61,6 +63,7 @@ class NewJob:
             timedelta counted from when it may first run; by default the task type's, else none.
         tags: to find it by; up to 100.
         tenant: whose it is, 1 to 200 characters; a cutover may route by it.
+        unique: a key that one job holds at a time, see `Unique`; no type that the legacy queue may own has keys.
 
     Raises:
         InvalidInput: naming the field.
@@ -80,6 +83,7 @@ class NewJob:
     deadline_seconds: float | None
     tags: tuple[str, ...]
     tenant: str | None
+    unique: Unique | None
     owner: Literal["supabase", "legacy"] | None = field(compare=False)
     is_minted: bool = field(compare=False, repr=False)
 
@@ -99,6 +103,7 @@ class NewJob:
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
         tenant: str | None = None,
+        unique: Unique | None = None,
     ) -> None:
         if run_at is not None and delay is not None:
             raise InvalidInput("give either run_at or delay, not both", field="delay")
@@ -117,6 +122,7 @@ class NewJob:
             **_checked_deadline(deadline, run_at),
             "tags": _checked_tags(tags),
             "tenant": None if tenant is None else check_text(tenant, field="tenant"),
+            "unique": _checked_unique(unique),
             "owner": job_id.owner if isinstance(job_id, Ticket) else None,
             # Only this object knows the id: no other try of the job can have been placed elsewhere.
             "is_minted": job_id is None and idempotency_key is None,
@@ -160,6 +166,7 @@ class NewJob:
             "deadline_seconds": self.deadline_seconds,
             "tags": list(self.tags) or None,
             "tenant": self.tenant,
+            **unique_row(self.unique),
         }
         return without_none(row)
 
@@ -200,6 +207,9 @@ class NewJob:
                 row["retry_max_delay_seconds"],
                 row["retry_jitter"],
             )
+        if row.get("unique_key") is not None:
+            until = row.get("unique_until") or row["unique_seconds"]
+            options["unique"] = Unique(row["unique_key"], until, row["unique_conflict"])
         job = cls(**options)
         if row.get("owner") is not None:
             job.place(row["owner"])
@@ -217,6 +227,7 @@ class NewJob:
             "deadline": self.deadline_at is not None or self.deadline_seconds is not None,
             "tags": bool(self.tags),
             "tenant": self.tenant is not None,
+            "unique": self.unique is not None,
         }
         return tuple(name for name, is_given in given.items() if is_given)
 
@@ -240,6 +251,27 @@ def backoff_row(backoff: Backoff | None) -> dict[str, Json]:
         "retry_max_delay_seconds": float(backoff.max_delay),
         "retry_jitter": backoff.jitter,
     }
+
+
+def unique_row(unique: Unique | None) -> dict[str, Json]:
+    """Return how a job is unique as SQL takes it."""
+    if unique is None:
+        return {}
+    held: dict[str, Json] = (
+        {"unique_until": unique.until}
+        if isinstance(unique.until, str)
+        else {"unique_seconds": float(unique.until)}  # type: ignore[arg-type]
+    )
+    return {"unique_key": unique.key, **held, "unique_conflict": unique.on_conflict}
+
+
+def _checked_unique(value: object) -> Unique | None:
+    if value is None:
+        return None
+    if not isinstance(value, Unique):
+        raise InvalidInput(f"must be a Unique, not {type(value).__name__}", field="unique")
+    check_text(value.key, field="unique.key")
+    return value
 
 
 def _checked_deadline(value: object, run_at: datetime | None) -> dict[str, object]:

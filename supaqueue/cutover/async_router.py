@@ -32,6 +32,7 @@ from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
 from supaqueue.transport import AsyncRestTransport, AsyncTransport, RestTransport
+from supaqueue.unique import Unique
 from supaqueue.worker import Registry
 
 Result = TypeVar("Result")
@@ -137,6 +138,7 @@ class AsyncDualWriteQueue:
         deadline: datetime | float | timedelta | None = None,
         tags: Iterable[str] = (),
         tenant: str | None = None,
+        unique: Unique | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -160,6 +162,7 @@ class AsyncDualWriteQueue:
             deadline=deadline,
             tags=tags,
             tenant=tenant,
+            unique=unique,
         )
         self._checks.check(job)
         answers = await self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))

@@ -26,13 +26,13 @@ class TaskEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnqueued:
-    """The database answered an enqueue: stored, already there, or the same id with other content."""
+    """The database answered an enqueue: stored, already there, the same id with other content, or the key is held."""
 
     name: ClassVar[str] = "job_enqueued"
     job_id: str
     queue: str
     task_type: str
-    answer: Literal["created", "exists", "conflict"]
+    answer: Literal["created", "exists", "conflict", "deduplicated", "replaced", "pushed_back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

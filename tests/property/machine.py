@@ -40,6 +40,8 @@ from supaqueue.contract import (
     TaskError,
     TaskRef,
 )
+from supaqueue.unique import Unique
+from tests.property.keys import Keys
 from tests.property.model import JobModel
 from tests.property.worlds import World
 
@@ -47,10 +49,13 @@ from tests.property.worlds import World
 # themselves take decides nothing.
 STEPS = (3_100.0, 7_100.0, 15_300.0)
 LEASE, DELAY, TIMEOUT, DEADLINE, PAUSE = 6_000.0, 10_000.0, 4_000.0, 21_000.0, 9_000.0
+WINDOW = 11_300.0
 
 WORKERS = ("worker-0", "worker-1")
 LEASES_BEFORE = st.sampled_from([0, 0, 0, 1])
 """Most calls name the lease that a worker got; some one before it, which was another's or its own."""
+
+FIXED: dict[str, Any] = {"max_attempts": 3, "backoff": DELAY}
 
 OUTCOMES = ("done", "retry", "snooze", "cancel", "fail", "park", "not_started")
 
@@ -85,6 +90,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.paused_until = -math.inf
         self.models: dict[str, JobModel] = {}
+        self.keys = Keys(self.models)
+        self.met_as: dict[str, tuple[str, str]] = {}
         self.sent: dict[str, NewJob] = {}
         self.claims: list[tuple[ClaimJobTasks, tuple[ClaimedTask, ...]]] = []
 
@@ -106,15 +113,80 @@ class QueueMachine(RuleBasedStateMachine):
         deadline=st.sampled_from([None, None, DEADLINE]),
     )
     def enqueue(self, count: int, delay: float, timeout: float | None, deadline: float | None) -> Any:
-        options = {"max_attempts": 3, "backoff": DELAY, "timeout": timeout, "deadline": deadline}
+        options = {"timeout": timeout, "deadline": deadline, **FIXED}
         new = [NewJob("t", n, queue=self.queue, delay=delay, **options) for n in range(count)]  # type: ignore[arg-type]
         assert [one.answer for one in self.send(EnqueueJobs(tuple(new)))] == ["created"] * count
         for job in new:
             run_at = self.now + delay
             ends_at = None if deadline is None else run_at + deadline
-            self.models[job.job_id] = JobModel(run_at, delay == 0, timeout=timeout, deadline=ends_at)
+            self.models[job.job_id] = JobModel(
+                run_at, delay == 0, timeout=timeout, deadline=ends_at, payload=job.payload
+            )
             self.sent[job.job_id] = job
         return multiple(*(job.job_id for job in new))
+
+    @rule(
+        target=jobs,
+        uniques=st.lists(
+            st.builds(
+                Unique,
+                st.sampled_from("ab"),
+                st.sampled_from(["started", "finished", WINDOW]),
+                st.sampled_from(["reject", "replace", "push_back"]),
+            ),
+            min_size=1,
+            max_size=3,
+        ),
+        delay=st.sampled_from([0.0, 0.0, DELAY]),
+        deadline=st.sampled_from([None, None, DEADLINE]),
+    )
+    def enqueue_unique(self, uniques: list[Unique], delay: float, deadline: float | None) -> Any:
+        """Several in one call come to what one after the other would."""
+        new = [
+            NewJob(
+                "t", ["unique", n], queue=self.queue, delay=delay, deadline=deadline, unique=unique, **FIXED
+            )  # type: ignore[arg-type]
+            for n, unique in enumerate(uniques)
+        ]
+        expected = [self.meet(job) for job in new]
+        assert [(one.answer, one.deduped_into) for one in self.send(EnqueueJobs(tuple(new)))] == expected
+        self.sent |= {job.job_id: job for job in new}
+        return multiple(*(job.job_id for job in new if job.job_id in self.models))
+
+    def meet(self, job: NewJob) -> tuple[str, str | None]:
+        assert job.unique is not None
+        delay, lasts = job.delay_seconds or 0.0, job.deadline_seconds
+        run_at = self.now + delay
+        model = JobModel(
+            run_at, delay == 0, deadline=None if lasts is None else run_at + lasts, payload=job.payload
+        )
+        answer, holder = self.keys.meet(job.unique, self.now)
+        if holder is None:
+            model.key, model.until = job.unique.key, job.unique.until
+            self.models[job.job_id] = model
+            self.keys.take(job.job_id, job.unique, self.now)
+            return answer, None
+        if answer != "deduplicated":
+            self.models[holder].replace(model, with_time=answer == "pushed_back")
+        self.met_as[job.job_id] = answer, holder
+        return answer, holder
+
+    @precondition(lambda self: self.met_as)
+    @rule(data=st.data(), abandons=st.booleans())
+    def touch_what_met_a_key(self, data: st.DataObject, abandons: bool) -> None:
+        job_id = data.draw(st.sampled_from(list(self.met_as)))
+        answer, holder = self.met_as[job_id]
+        [again] = self.send(EnqueueJobs((self.sent[job_id],)))
+        assert (again.answer, again.deduped_into) == (answer, holder)
+        assert [one.answer for one in self.send(CancelJobs((job_id,)))] == ["deduplicated"]
+        [read] = self.send(GetJobs((job_id,)))
+        assert (None if read is None else read.job_id) == (None if self.models[holder].dropped else holder)
+        if abandons:
+            expected = "abandoned" if answer == "deduplicated" else "started"
+            assert [one.answer for one in self.send(AbandonJobs((job_id,)))] == [expected]
+            if expected == "abandoned":
+                del self.met_as[job_id]
+                assert [one.answer for one in self.send(EnqueueJobs((self.sent[job_id],)))] == ["conflict"]
 
     @rule(job_id=jobs, altered=st.booleans())
     def enqueue_again(self, job_id: str, altered: bool) -> None:
@@ -171,7 +243,7 @@ class QueueMachine(RuleBasedStateMachine):
     def take(self, task: ClaimedTask, worker: str) -> None:
         model = self.models[task.job_id]
         assert (task.attempt, task.max_attempts) == (model.attempts + 1, model.max_attempts)
-        assert task.checkpoint == model.checkpoint
+        assert (task.checkpoint, task.payload) == (model.checkpoint, model.payload)
         model.claim(worker, self.now, LEASE)
         assert task.lease_token == model.token
 
@@ -253,7 +325,13 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(letter=letters, delay=st.sampled_from([0.0, DELAY]))
     def replay(self, letter: TaskRef, delay: float) -> None:
-        expected = self.models[letter.job_id].replay(letter.lease_token, delay, self.now)
+        model = self.models[letter.job_id]
+        if (model.status, model.token) == ("failed", letter.lease_token) and not self.keys.may_replay(
+            letter.job_id, self.now
+        ):
+            expected = "key_held"
+        else:
+            expected = model.replay(letter.lease_token, delay, self.now)
         assert [one.answer for one in self.send(ReplayJobTasks((Replay(letter, delay),)))] == [expected]
 
     @rule(letter=letters)

@@ -54,11 +54,22 @@ class JobModel:
     error_type: str | None = None
     checkpoint: Any = None
     number: int = 0
+    payload: Any = None
+    key: str | None = None
+    until: Any = None
+    begun: bool = False
     ended: dict[int, Lease] = field(default_factory=dict)
 
     @property
     def leased(self) -> bool:
         return self.status in ("claimed", "processing")
+
+    @property
+    def holds_key(self) -> bool:
+        """Whether it holds the key that it took last, if that is no window."""
+        if self.status in ("completed", "failed", "cancelled"):
+            return False
+        return not (self.until == "started" and self.begun)
 
     @property
     def job_status(self) -> str:
@@ -83,7 +94,7 @@ class JobModel:
 
     def start(self, token: int, worker_id: str, now: float) -> None:
         if self.held(token, worker_id) and self.status == "claimed":
-            self.status, self.started_at = "processing", now
+            self.status, self.started_at, self.begun = "processing", now, True
             self._renew(self.lease_until, now)
 
     def heartbeat(self, token: int, worker_id: str, now: float, lease: float) -> str:
@@ -140,6 +151,7 @@ class JobModel:
         self.attempts += not free
         self.lost += outcome == "lease_lost"
         self.ever_started |= outcome != "not_started"
+        self.begun |= self.started_at is not None or outcome not in ("not_started", "lease_lost")
         waits = {"retry": self.backoff if after is None else after, "snooze": after or 0.0}
         run_at = now + waits.get(outcome, 0.0)
         spent = outcome in ("retry", "lease_lost") and self.attempts >= self.max_attempts
@@ -187,8 +199,19 @@ class JobModel:
             self.spent_before_replay, self.replayed_token = self.attempts, token
             self.lost = min(self.lost, 2)
             self.deadline, self.started_at, self.parked, self.cancel_requested = None, None, False, False
+            self.begun = True
         replayed = self.replayed_token is not None and self.replayed_token >= token
         return "replayed" if replayed else "not_failed"
+
+    def replace(self, asked: JobModel, *, with_time: bool) -> None:
+        """Become what another job asked for, while waiting."""
+        if with_time:
+            self.run_at, self.placed = asked.run_at, asked.placed
+        lasts = None if asked.deadline is None else asked.deadline - asked.run_at
+        self.deadline = None if lasts is None else max(self.run_at, asked.run_at) + lasts
+        self.payload, self.timeout, self.checkpoint = asked.payload, asked.timeout, None
+        self.max_attempts = self.attempts + asked.max_attempts
+        self.spent_before_replay = self.attempts
 
     def drop(self, token: int) -> str:
         if self.status == "failed" and self.token == token:

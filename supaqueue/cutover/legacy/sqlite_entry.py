@@ -156,6 +156,7 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         get("deadline_seconds"),
         tuple(stored["tags"]) if "tags" in stored else (),
         get("tenant"),
+        None,  # no job that legacy may own has a unique key
         None,
         False,
     )

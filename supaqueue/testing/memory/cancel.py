@@ -12,7 +12,7 @@ from supaqueue.testing.memory.tables import WAITING, JobRow, Row, Tables
 
 
 def cancel_jobs_v1(tables: Tables, job_ids: Any, contract_version: Any) -> list[Row]:
-    """Cancel jobs: `cancelled`, `requested` (still running), `finished` or `unknown`."""
+    """Cancel jobs: `cancelled`, `requested` (still running), `finished`, `deduplicated` or `unknown`."""
     check_call(contract_version)
     ids = read_job_ids(job_ids)
     _cancel(tables, (tables.jobs[job_id] for job_id in ids if job_id in tables.jobs))
@@ -24,6 +24,10 @@ def abandon_jobs_v1(tables: Tables, job_ids: Any, contract_version: Any) -> list
     check_call(contract_version)
     ids = read_job_ids(job_ids)
     jobs = [_found_or_buried(tables, job_id) for job_id in ids]
+    for job in jobs:
+        if job.deduped_as == "deduplicated":
+            job.deduped_into = job.deduped_as = None
+            bury(tables, job)
     unstarted = [job for job in jobs if not _ever_started(job)]
     waiting = [job for job in unstarted if job.status in ("pending", "cancelled")]
     for job in waiting:
@@ -38,7 +42,7 @@ def abandon_jobs_v1(tables: Tables, job_ids: Any, contract_version: Any) -> list
 def _cancel(tables: Tables, jobs: Iterable[JobRow]) -> None:
     """End what waits, and ask for the end of what runs."""
     for job in jobs:
-        if job.status not in ("pending", "processing"):
+        if job.deduped_into is not None or job.status not in ("pending", "processing"):
             continue
         job.cancel_requested_at = job.cancel_requested_at or tables.now
         for task in job.tasks:
@@ -50,6 +54,8 @@ def _cancel(tables: Tables, jobs: Iterable[JobRow]) -> None:
 def _cancelled(job: JobRow | None) -> str:
     if job is None:
         return "unknown"
+    if job.deduped_into is not None:
+        return "deduplicated"
     if job.status == "cancelled":
         return "cancelled"
     return "requested" if job.status in ("pending", "processing") else "finished"
@@ -64,7 +70,9 @@ def _found_or_buried(tables: Tables, job_id: str) -> JobRow:
 
 
 def _ever_started(job: JobRow) -> bool:
-    return any(attempt.outcome != "not_started" for task in job.tasks for attempt in task.history.values())
+    return job.deduped_into is not None or any(
+        attempt.outcome != "not_started" for task in job.tasks for attempt in task.history.values()
+    )
 
 
 def _abandoned(job: JobRow) -> str:

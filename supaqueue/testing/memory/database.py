@@ -67,7 +67,9 @@ class MemoryDatabase:
             return [
                 job.job_id
                 for job in self._tables.jobs.values()
-                if job.content is not None and not (unended_only and job.status in ENDED)
+                if job.content is not None
+                and job.deduped_into is None
+                and not (unended_only and job.status in ENDED)
             ]
 
 

@@ -23,6 +23,7 @@ from supaqueue.testing.memory.moment import is_moment, read_moment, written
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.settle import settle
 from supaqueue.testing.memory.tables import Row, Tables, TaskRow, named
+from supaqueue.testing.memory.unique import retake_key
 
 _FILTER = {
     "job_id": "a UUID",
@@ -56,14 +57,14 @@ def list_dead_letters_v1(
 
 
 def replay_job_tasks_v1(tables: Tables, tasks: Any, contract_version: Any) -> list[Row]:
-    """Let dead letters run again: `replayed` (now or before), `not_failed` or `unknown`."""
+    """Let dead letters run again: `replayed` (now or before), `not_failed`, `key_held` or `unknown`."""
     check_call(contract_version)
     check_rows("tasks[%s]", tasks, LEASE | {"delay_seconds": "a number"}, list(LEASE))
     _check_number_of(tasks)
     refuse_first("tasks", map(_delay_problem, tasks))
     for row in tasks:
         task = tables.task(row)
-        if task and _failed_under(task, row):
+        if task and _failed_under(task, row) and retake_key(tables, tables.jobs[task.job_id]):
             _replay(tables, task, row)
     return [named(row) | {"answer": _replayed(tables.task(row), row)} for row in tasks]
 
@@ -153,6 +154,7 @@ def _replay(tables: Tables, task: TaskRow, row: Row) -> None:
     task.lost_leases = min(task.lost_leases, LONE_LEASES)
     job = tables.jobs[task.job_id]
     job.cancel_requested_at = None
+    job.has_begun = True  # what was unique until it began is not again
     settle(job, tables.now)
 
 
@@ -160,7 +162,9 @@ def _replayed(task: TaskRow | None, row: Row) -> str:
     if task is None:
         return "unknown"
     before = task.replayed_lease_token
-    return "replayed" if before is not None and before >= row["lease_token"] else "not_failed"
+    if before is not None and before >= row["lease_token"]:
+        return "replayed"
+    return "key_held" if _failed_under(task, row) else "not_failed"
 
 
 def _dropped(tables: Tables, row: Row) -> str:

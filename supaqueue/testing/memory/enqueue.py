@@ -20,6 +20,7 @@ from supaqueue.testing.memory.moment import is_moment, read_moment
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow
 from supaqueue.testing.memory.task_types import POLICY, policy_of, policy_problem
+from supaqueue.testing.memory.unique import UNIQUE, Meeting, replace_job, take_key, unique_problem
 
 MOST_TAGS = 100
 _FIELDS = {
@@ -33,20 +34,24 @@ _FIELDS = {
     "tags": "an array of names",
     "tenant": "1 to 200 characters",
     "owner": "a string",
+    **UNIQUE,
     **POLICY,
 }
 
 
 def enqueue_jobs_v1(tables: Tables, jobs: Any, contract_version: Any) -> list[Row]:
-    """Store jobs, each with one task: `created`, `exists` or `conflict`."""
+    """Store jobs, each with one task: `created`, `exists`, `conflict`, or what became of one that met a key."""
     check_call(contract_version)
     _check(jobs)
     order = tables.next_number()
-    return [_answer(row, _enqueue(tables, row, order)) for row in jobs]
+    return [_answer(tables, row, _enqueue(tables, row, order)) for row in jobs]
 
 
-def _answer(row: Row, answer: str) -> Row:
-    return {"job_id": row["job_id"].lower(), "answer": answer, "owner": "supabase"}
+def _answer(tables: Tables, row: Row, answer: str) -> Row:
+    job_id = row["job_id"].lower()
+    into = None if answer == "conflict" else tables.jobs[job_id].deduped_into
+    told = {} if into is None else {"deduped_into": into}
+    return {"job_id": job_id, "answer": answer, "owner": "supabase"} | told
 
 
 def _check(jobs: Any) -> None:
@@ -69,7 +74,7 @@ def _problem(row: Row) -> str | None:
         return problem
     if len(row.get("tags") or ()) > MOST_TAGS:
         return "tags: expected at most 100"
-    return _owner_problem(row.get("owner")) or policy_problem(row)
+    return _owner_problem(row.get("owner")) or policy_problem(row) or unique_problem(row)
 
 
 def _owner_problem(owner: Any) -> str | None:
@@ -93,14 +98,33 @@ def _enqueue(tables: Tables, row: Row, order: int) -> str:
     content = json.dumps({key: row[key] for key in row if key not in ("job_id", "owner")}, sort_keys=True)
     there = tables.jobs.get(row["job_id"].lower())
     if there is None:
-        job = _new_job(tables, row, content, order)
-        tables.jobs[job.job_id] = job
+        return _store(tables, _new_job(tables, row, content, order), row)
+    if there.abandoned_at is not None or there.content != content:
+        return "conflict"
+    return there.deduped_as or "exists"
+
+
+def _store(tables: Tables, job: JobRow, row: Row) -> str:
+    met = take_key(tables, row)
+    tables.jobs[job.job_id] = job
+    task = _new_task(tables, job, row)
+    if met is None:
+        job.tasks.append(task)
+        job.unique_key = row.get("unique_key")
+        job.unique_until = None if job.unique_key is None else row.get("unique_until") or "window"
         return "created"
-    return "exists" if there.abandoned_at is None and there.content == content else "conflict"
+    return _dedupe(tables, job, task, row, met)
+
+
+def _dedupe(tables: Tables, job: JobRow, task: TaskRow, row: Row, met: Meeting) -> str:
+    job.deduped_into, job.deduped_as, job.finished_at = met.holder, met.met_as, tables.now
+    if met.met_as != "deduplicated":
+        replace_job(tables.jobs[met.holder], task, row, met.met_as)
+    return met.met_as
 
 
 def _new_job(tables: Tables, row: Row, content: str, order: int) -> JobRow:
-    job = JobRow(
+    return JobRow(
         job_id=row["job_id"].lower(),
         number=order,
         created_at=tables.now,
@@ -109,8 +133,6 @@ def _new_job(tables: Tables, row: Row, content: str, order: int) -> JobRow:
         content=content,
         tags=row.get("tags") or [],
     )
-    job.tasks.append(_new_task(tables, job, row))
-    return job
 
 
 def _new_task(tables: Tables, job: JobRow, row: Row) -> TaskRow:

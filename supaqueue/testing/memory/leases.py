@@ -62,6 +62,7 @@ def start(tables: Tables, started: Iterable[Row], worker_id: str) -> None:
         task = tables.task(row)
         if task and task.status == "claimed" and task.is_held(row["lease_token"], worker_id):
             task.status, task.started_at = "processing", tables.now
+            tables.jobs[task.job_id].has_begun = True
             assert task.lease_expires_at is not None
             task.lease_expires_at = lease_end(task.lease_expires_at, tables.now, task)
 
@@ -90,6 +91,7 @@ def _end(tables: Tables, job: JobRow, task: TaskRow, ending: Row) -> Any:
     task.attempts += cost
     task.lost_leases += outcome == "lease_lost"
     started_at = task.started_at or _started_at(tables.now, ending)
+    job.has_begun |= started_at is not None
     run_at, error = _next_run_at(tables, task, ending), ending.get("error")
     status = _status_after(job, task, outcome)
     if status == "pending" and is_late(task, run_at):

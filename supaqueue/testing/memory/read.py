@@ -30,11 +30,17 @@ def get_jobs_v1(
 ) -> list[Row | None]:
     """Read jobs by id, None where there is none."""
     check_call(contract_version)
-    found = (tables.jobs.get(job_id) for job_id in read_job_ids(job_ids))
+    found = (_found(tables, job_id) for job_id in read_job_ids(job_ids))
     return [
         job_row(job, with_payload, with_attempts) if job and job.content is not None else None
         for job in found
     ]
+
+
+def _found(tables: Tables, job_id: str) -> JobRow | None:
+    """Return a job; one that met a unique key is read as the job that held it."""
+    job = tables.jobs.get(job_id)
+    return tables.jobs.get(job.deduped_into) if job and job.deduped_into else job
 
 
 def list_jobs_v1(tables: Tables, filter: Any, page: Any, page_size: Any, contract_version: Any) -> Row:
@@ -117,6 +123,7 @@ def _passes(job: JobRow, filter: Row) -> bool:
     after, before = filter.get("created_after"), filter.get("created_before")
     return (
         job.content is not None
+        and job.deduped_into is None
         and all(filter.get(name) in (None, getattr(job, name)) for name in ("queue", "task_type", "status"))
         and (filter.get("tag") is None or filter["tag"] in job.tags)
         and (after is None or job.created_at >= read_moment(after))

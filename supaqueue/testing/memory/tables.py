@@ -93,7 +93,10 @@ class TaskRow:
 
 @dataclass(slots=True)
 class JobRow:
-    """What a caller asked for. Without `content` it is a tombstone: a late enqueue of its id conflicts."""
+    """What a caller asked for. Without `content` it is a tombstone: a late enqueue of its id conflicts.
+
+    With `deduped_into` it is no job but the answer to an enqueue that met a unique key. `has_begun`: once.
+    """
 
     job_id: str
     number: int
@@ -103,10 +106,23 @@ class JobRow:
     content: str | None = None
     tags: list[str] = field(default_factory=list)
     status: JobStatus = "pending"
+    unique_key: str | None = None
+    unique_until: str | None = None
+    deduped_into: str | None = None
+    deduped_as: str | None = None
+    has_begun: bool = False
     tasks: list[TaskRow] = field(default_factory=list)
     finished_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     abandoned_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class KeyRow:
+    """A unique key, held by a job: until `expires_at` if it has that, else as long as the job says."""
+
+    job_id: str
+    expires_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -143,6 +159,7 @@ class Tables:
     now: datetime
     random: Random = field(default_factory=Random)
     jobs: dict[str, JobRow] = field(default_factory=dict)
+    keys: dict[tuple[str, str], KeyRow] = field(default_factory=dict)
     claims: dict[str, datetime] = field(default_factory=dict)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
     task_types: dict[str, Row] = field(default_factory=dict)
