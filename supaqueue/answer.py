@@ -12,8 +12,10 @@ class EnqueueAnswer:
     """`created`; `exists`: stored before, alike; `conflict`: the id is taken by another job, or abandoned.
 
     A job that found its unique key held: `deduplicated`, nothing else happened; `replaced`, the waiting job
-    that holds the key does this one's work now; `pushed_back`, the same, at this one's time. `deduped_into` is
-    the id of that job. To read this job's id is to read that one.
+    that holds the key does this one's work now; `pushed_back`, the same, at this one's time. The id of that
+    job is `deduped_into`. To read this job's id is to read that one.
+
+    `wait_seconds`: its queue holds more than it should, and whoever enqueues is to wait; the client does.
 
     `owner` is the system that runs the job; only a cutover knows another than `supabase`, or is answered
     `flag_changed`: nothing was stored, since the flag does not give the job to Supabase any more. `epoch`
@@ -27,6 +29,7 @@ class EnqueueAnswer:
     owner: Literal["supabase", "legacy"] | None = "supabase"
     epoch: int = field(default=0, compare=False)
     deduped_into: str | None = None
+    wait_seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +84,16 @@ class QueuePause:
     paused_until: datetime | None = None
     paused_by: str | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingLimit:
+    """A queue, and how many jobs may wait in it: any number if `waiting_limit` is None.
+
+    `on_full`: what is over it is refused (`refuse`), or accepted and its producer slowed down (`slow`).
+    """
+
+    queue: str
+    waiting_limit: int | None = None
+    on_full: Literal["refuse", "slow"] | None = None
+    changed_by: str | None = None

@@ -14,6 +14,7 @@
         ├── EndpointNotFound    URL or schema lead to no queue; a ConfigurationError too
         ├── ContractMismatch    this SDK and the installed SQL do not speak the same version
         ├── CallRefused         the function itself refused the call, and changed nothing
+        │   └── QueueFull       the queue holds as many waiting jobs as it may; `code` is QUEUE_FULL
         ├── JobConflict         the id belongs to another job already, or was abandoned
         └── QueueUnavailable    no usable answer within the budget; `code` is QUEUE_UNAVAILABLE
 
@@ -143,6 +144,15 @@ class CallRefused(CallError):
     """The function, or Postgres within it, refused the call and changed nothing; the message says why."""
 
     code = "CALL_REFUSED"
+
+
+class QueueFull(CallRefused):
+    """As many jobs wait in the queue as may, and nothing was stored: try later, or send fewer at once.
+
+    An API answers 503 or 429 with `code` as the body's code. The message says how many wait and may.
+    """
+
+    code = "QUEUE_FULL"
 
 
 class JobConflict(CallError):

@@ -23,12 +23,12 @@ class Unique:
     Args:
         key: what must not be twice, 1 to 200 characters.
         until: how long the job holds it: `"started"` until its handler begins, `"finished"` until it is
-            completed, failed or cancelled, or, as seconds or a timedelta up to 30 days, for that long from its
-            enqueue, whatever becomes of it.
+            completed, failed or cancelled, or, as seconds or a timedelta up to 30 days, for that long from
+            its enqueue, whatever becomes of it.
         on_conflict: what a job becomes that finds the key held. `"reject"`: nothing, it is answered with the
             id of the one that holds it. `"replace"`: while that one waits, it gets this one's payload,
-            options and tags, and keeps its time and place. `"push_back"`: the same, and this one's time as well,
-            which is a debounce.
+            options and tags, and keeps its time and place. `"push_back"`: the same, and this one's time as
+            well, which is a debounce.
 
     Raises:
         InvalidInput: naming the field.

@@ -2,7 +2,7 @@
 -- `created`, `exists` (same id, same content), `conflict` (same id, other content, or abandoned), or `flag_changed` (nothing was
 -- stored: the row says that Supabase owns it, and the flag does not: decide again); with the owner that it has. One that met a unique
 -- key is `deduplicated`, or has changed the job that holds it: `replaced`, `pushed_back`; with that job (`deduped_into`), and so is
--- its repeat. Rows go in in id order, so that two sessions with the same ids cannot deadlock.
+-- its repeat. `wait_seconds` with a row: the queue is over its limit (limit_waiting_v1), and its producers are to wait that long. Rows go in in id order, so that two sessions with the same ids cannot deadlock.
 create or replace function enqueue_jobs_v1(jobs jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -18,12 +18,16 @@ declare
     stored record;
     answers jsonb;
     asks_for_keys boolean;
+    waits jsonb := '{}';
 begin
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_new_jobs(enqueue_jobs_v1.jobs);
     -- The transaction has its number before it draws a position or looks at the clock: claims rely on that order.
     perform pg_current_xact_id();
     at_once := clock_timestamp();
+    if exists (select from job_waiting_limits) then
+        waits := supaqueue_check_waiting(enqueue_jobs_v1.jobs);
+    end if;
     asks_for_keys := enqueue_jobs_v1.jobs @? '$[*].unique_key';
 
     loop
@@ -40,10 +44,11 @@ begin
                 when j.abandoned_at is null and j.content_hash = g.content_hash then 'exists'
                 else 'conflict' end)
             || case when j.deduped_into is not null and j.content_hash = g.content_hash
-                then jsonb_build_object('deduped_into', j.deduped_into) else '{}' end order by g.n), '[]')
+                then jsonb_build_object('deduped_into', j.deduped_into) else '{}' end
+            || case when waits ? g.queue then jsonb_build_object('wait_seconds', waits -> g.queue) else '{}' end order by g.n), '[]')
         into answers
         from (
-            select (element ->> 'job_id')::uuid as job_id, n,
+            select (element ->> 'job_id')::uuid as job_id, element ->> 'queue' as queue, n,
                 sha256(convert_to((element - array['job_id', 'owner'])::text, 'UTF8')) as content_hash,
                 row_number() over (partition by (element ->> 'job_id')::uuid order by n) = 1 as first
             from jsonb_array_elements(enqueue_jobs_v1.jobs) with ordinality as e (element, n)

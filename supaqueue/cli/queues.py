@@ -1,4 +1,4 @@
-"""`supaqueue queues`: what each queue holds, and pausing and resuming them."""
+"""`supaqueue queues`: what each queue holds; pausing, resuming and limiting them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 from collections import defaultdict
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -20,7 +20,7 @@ from supaqueue.cli.durations import moment_of, seconds_of
 from supaqueue.client import Queue
 from supaqueue.contract import Stats
 
-app = typer.Typer(help="Say what each queue holds; pause and resume queues.", no_args_is_help=True)
+app = typer.Typer(help="Say what each queue holds; pause, resume and limit queues.", no_args_is_help=True)
 
 Names = Annotated[list[str], typer.Argument(metavar="QUEUE...", help="One or several queues.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -66,6 +66,30 @@ def resume(queues: Names, by: By = None, as_json: AsJson = False) -> None:
     with Queue() as client:
         answers = client.resume(queues, by=by or whoever())
     _say(answers, as_json)
+
+
+@app.command("limit-waiting")
+def limit_waiting(
+    queue: Annotated[str, typer.Argument(metavar="QUEUE")],
+    limit: Annotated[int | None, typer.Argument(metavar="N", min=1, max=1_000_000)] = None,
+    refuse: Annotated[bool, typer.Option("--refuse", help="What is over it is refused.")] = False,
+    slow: Annotated[bool, typer.Option("--slow", help="It is stored, and its producer slowed down.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="Let any number wait.")] = False,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Limit how many jobs may wait in a queue; say what becomes of what is over it."""
+    if none == (limit is not None) or (refuse + slow) != (limit is not None):
+        raise typer.BadParameter("give N with either --refuse or --slow, or --none alone", param_hint="N")
+    on_full: Literal["refuse", "slow"] | None = "refuse" if refuse else "slow" if slow else None
+    with Queue() as client:
+        [answer] = client.limit_waiting(queue, limit, on_full=on_full, by=by or whoever())
+    if as_json:
+        print(json.dumps([asdict(answer)]))
+    elif answer.waiting_limit is None:
+        print(f"{answer.queue}: any number may wait")
+    else:
+        print(f"{answer.queue}: at most {answer.waiting_limit:,} wait, then {answer.on_full}")
 
 
 def whoever() -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from supaqueue.answer import AbandonAnswer, CancelAnswer, EnqueueAnswer, QueuePause
+from supaqueue.answer import AbandonAnswer, CancelAnswer, EnqueueAnswer, QueuePause, WaitingLimit
 from supaqueue.client.checks import Checks
-from supaqueue.contract import CountJobs, EnqueueJobs, NewJob, PauseQueues, ResumeQueues
+from supaqueue.contract import CountJobs, EnqueueJobs, LimitWaiting, NewJob, PauseQueues, ResumeQueues
 from supaqueue.contract.json_value import check_text
+from supaqueue.contract.limit_waiting import MOST_WAITING
 from supaqueue.contract.moment import check_time
 from supaqueue.contract.new_job import LONGEST_DELAY, SHORTEST_SECONDS, checked_seconds
 from supaqueue.errors import InvalidInput, JobConflict
@@ -22,6 +23,10 @@ AbandonAnswers: TypeAlias = list[AbandonAnswer]
 Jobs: TypeAlias = list[Job | None]
 Ended: TypeAlias = list[Job]
 Pauses: TypeAlias = list[QueuePause]
+WaitingLimits: TypeAlias = list[WaitingLimit]
+
+LONGEST_WAIT_SECONDS = 5.0
+"""What a producer waits at most after one call, whatever it is told."""
 
 
 def enqueue_one(job: NewJob, checks: Checks) -> EnqueueJobs:
@@ -48,6 +53,30 @@ def accepted(answer: EnqueueAnswer) -> EnqueueAnswer:
             job_id=answer.job_id,
         )
     return answer
+
+
+def seconds_to_wait(answers: Iterable[EnqueueAnswer]) -> float:
+    """Return for how long a producer is to wait, as the database asks where a queue is too long."""
+    return min(LONGEST_WAIT_SECONDS, max((answer.wait_seconds for answer in answers), default=0.0))
+
+
+def limit_waiting(
+    queues: str | Iterable[str], limit: int | None, on_full: Literal["refuse", "slow"] | None, by: str | None
+) -> LimitWaiting:
+    """Return the call that limits how many jobs may wait.
+
+    Raises:
+        InvalidInput: a name, a number or a text is none that the database takes.
+    """
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+        raise InvalidInput(f"must be a whole number or None, not {type(limit).__name__}", field="limit")
+    if limit is not None and not 1 <= limit <= MOST_WAITING:
+        raise InvalidInput(f"must be from 1 to {MOST_WAITING:,}", field="limit")
+    if on_full not in ((None,) if limit is None else ("refuse", "slow")):
+        raise InvalidInput("must be refuse or slow, and None without a limit", field="on_full")
+    return LimitWaiting(
+        _names(queues), limit, on_full, changed_by=None if by is None else check_text(by, field="by")
+    )
 
 
 def count(queue: str | Iterable[str] | None) -> CountJobs:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Literal, Self, TypeVar, Unpack
 
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.backoff import Backoff
 from supaqueue.client import batches, calls, paging
-from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses
+from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses, WaitingLimits
 from supaqueue.client.checks import Checks
 from supaqueue.client.dead_letters import DeadLetters
 from supaqueue.client.reports import Reports
@@ -122,6 +122,7 @@ class Queue:
 
         Raises:
             JobConflict: the id belongs to another job, or was abandoned.
+            QueueFull: as many jobs wait in the queue as may.
         """
         job = NewJob(
             task_type,
@@ -142,6 +143,8 @@ class Queue:
         call = calls.enqueue_one(job, self._checks)
         answers = self._send(call)
         self._reports.enqueued(call.jobs, answers)
+        if seconds := calls.seconds_to_wait(answers):
+            time.sleep(seconds)
         return calls.accepted(answers[0])
 
     def enqueue_many(self, jobs: Iterable[NewJob | Mapping[str, Any]]) -> Answers:
@@ -157,6 +160,8 @@ class Queue:
                 answers = self._send(call)
             self._reports.enqueued(call.jobs, answers)
             answered += answers
+            if seconds := calls.seconds_to_wait(answers):
+                time.sleep(seconds)
         return answered
 
     def get(self, job_id: str, *, with_payload: bool = False, with_attempts: bool = False) -> Job | None:
@@ -266,6 +271,25 @@ class Queue:
     def resume(self, queues: str | Iterable[str], *, by: str | None = None) -> Pauses:
         """End the pause of queues."""
         return list(self._send(calls.resume(queues, by)))
+
+    def limit_waiting(
+        self,
+        queues: str | Iterable[str],
+        limit: int | None,
+        *,
+        on_full: Literal["refuse", "slow"] | None = None,
+        by: str | None = None,
+    ) -> WaitingLimits:
+        """Limit how many jobs may wait in queues, from now on.
+
+        Args:
+            queues: one name, or several.
+            limit: 1 to 1,000,000; None: any number may wait.
+            on_full: what becomes of an enqueue that is over it: `refuse` raises `QueueFull`, and nothing of
+                the call is stored; `slow` stores it, and the client waits up to a second before it returns.
+            by: who limits them, up to 200 characters.
+        """
+        return list(self._send(calls.limit_waiting(queues, limit, on_full, by)))
 
     def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
         """Count tasks by queue, type and status, of one queue, of several, or of all."""

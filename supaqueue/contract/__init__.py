@@ -70,6 +70,7 @@ from supaqueue.contract.heartbeat_job_tasks import HeartbeatAnswer, HeartbeatJob
 from supaqueue.contract.hold_lease import HeldLease, HoldLease
 from supaqueue.contract.job_options import JobOptions
 from supaqueue.contract.json_value import Json, checked_json
+from supaqueue.contract.limit_waiting import LimitWaiting
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.list_schedules import ListSchedules, Schedules
 from supaqueue.contract.list_task_types import DeclaredTaskType, ListTaskTypes
@@ -159,6 +160,7 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     HeartbeatJobTasks,
     ListDeadLetters,
     ListJobs,
+    LimitWaiting,
     PauseQueues,
     PruneJobs,
     ReadJobsToArchive,
@@ -273,6 +275,7 @@ __all__ = [
     "KeepRolloutEvidence",
     "KeptRepair",
     "LegacyOutcome",
+    "LimitWaiting",
     "ListDeadLetters",
     "ListFlagChanges",
     "ListJobs",

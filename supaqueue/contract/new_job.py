@@ -63,7 +63,8 @@ class NewJob:
             timedelta counted from when it may first run; by default the task type's, else none.
         tags: to find it by; up to 100.
         tenant: whose it is, 1 to 200 characters; a cutover may route by it.
-        unique: a key that one job holds at a time, see `Unique`; no type that the legacy queue may own has keys.
+        unique: a key that one job of its type holds at a time, see `Unique`; refused while a legacy queue may
+            own jobs of the type.
 
     Raises:
         InvalidInput: naming the field.

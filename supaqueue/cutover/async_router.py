@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Literal, Self, TypeVar, Unpack
 
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.backoff import Backoff
 from supaqueue.client import AsyncQueue, batches, calls
-from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses
+from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses, WaitingLimits
 from supaqueue.client.checks import Checks
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source
@@ -143,10 +143,12 @@ class AsyncDualWriteQueue:
         """Store one job; `NewJob` says what the options mean.
 
         After `QueueUnavailable` with `committed="unknown"`, the same call with the error's `job_id`, or with
-        the same `idempotency_key`, stores it once.
+        the same `idempotency_key`, stores it once. A job that found its `unique` key held is answered
+        `deduplicated`, `replaced` or `pushed_back`, with the id of the job that stands for it.
 
         Raises:
             JobConflict: the id belongs to another job, or was abandoned.
+            QueueFull: as many jobs wait in the queue as may.
         """
         job = NewJob(
             task_type,
@@ -166,6 +168,8 @@ class AsyncDualWriteQueue:
         )
         self._checks.check(job)
         answers = await self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))
+        if seconds := calls.seconds_to_wait(answers):
+            await asyncio.sleep(seconds)
         return calls.accepted(answers[0])
 
     async def enqueue_many(self, jobs: Iterable[NewJob | Mapping[str, Any]]) -> Answers:
@@ -181,7 +185,10 @@ class AsyncDualWriteQueue:
         answered: Answers = []
         for call in batches.enqueue_calls(checked):
             with carrying(answered):
-                answered += await self._steps.run(self._enqueuing.enqueue(call.jobs, ours))
+                answers = await self._steps.run(self._enqueuing.enqueue(call.jobs, ours))
+            answered += answers
+            if seconds := calls.seconds_to_wait(answers):
+                await asyncio.sleep(seconds)
         return answered
 
     async def get(
@@ -302,6 +309,25 @@ class AsyncDualWriteQueue:
     async def resume(self, queues: str | Iterable[str], *, by: str | None = None) -> Pauses:
         """End the pause of queues."""
         return await self._queue.resume(queues, by=by)
+
+    async def limit_waiting(
+        self,
+        queues: str | Iterable[str],
+        limit: int | None,
+        *,
+        on_full: Literal["refuse", "slow"] | None = None,
+        by: str | None = None,
+    ) -> WaitingLimits:
+        """Limit how many jobs may wait in queues, from now on.
+
+        Args:
+            queues: one name, or several.
+            limit: 1 to 1,000,000; None: any number may wait.
+            on_full: what becomes of an enqueue that is over it: `refuse` raises `QueueFull`, and nothing of
+                the call is stored; `slow` stores it, and the client waits up to a second before it returns.
+            by: who limits them, up to 200 characters.
+        """
+        return await self._queue.limit_waiting(queues, limit, on_full=on_full, by=by)
 
     async def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
         """Count tasks by queue, type and status, of one queue, of several, or of all."""

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Literal, Self, TypeVar, Unpack
 
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.backoff import Backoff
 from supaqueue.client import Queue, batches, calls
-from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses
+from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses, WaitingLimits
 from supaqueue.client.checks import Checks
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source
@@ -140,10 +140,12 @@ class DualWriteQueue:
         """Store one job; `NewJob` says what the options mean.
 
         After `QueueUnavailable` with `committed="unknown"`, the same call with the error's `job_id`, or with
-        the same `idempotency_key`, stores it once.
+        the same `idempotency_key`, stores it once. A job that found its `unique` key held is answered
+        `deduplicated`, `replaced` or `pushed_back`, with the id of the job that stands for it.
 
         Raises:
             JobConflict: the id belongs to another job, or was abandoned.
+            QueueFull: as many jobs wait in the queue as may.
         """
         job = NewJob(
             task_type,
@@ -163,6 +165,8 @@ class DualWriteQueue:
         )
         self._checks.check(job)
         answers = self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))
+        if seconds := calls.seconds_to_wait(answers):
+            time.sleep(seconds)
         return calls.accepted(answers[0])
 
     def enqueue_many(self, jobs: Iterable[NewJob | Mapping[str, Any]]) -> Answers:
@@ -178,7 +182,10 @@ class DualWriteQueue:
         answered: Answers = []
         for call in batches.enqueue_calls(checked):
             with carrying(answered):
-                answered += self._steps.run(self._enqueuing.enqueue(call.jobs, ours))
+                answers = self._steps.run(self._enqueuing.enqueue(call.jobs, ours))
+            answered += answers
+            if seconds := calls.seconds_to_wait(answers):
+                time.sleep(seconds)
         return answered
 
     def get(self, job_id: str, *, with_payload: bool = False, with_attempts: bool = False) -> Job | None:
@@ -288,6 +295,25 @@ class DualWriteQueue:
     def resume(self, queues: str | Iterable[str], *, by: str | None = None) -> Pauses:
         """End the pause of queues."""
         return self._queue.resume(queues, by=by)
+
+    def limit_waiting(
+        self,
+        queues: str | Iterable[str],
+        limit: int | None,
+        *,
+        on_full: Literal["refuse", "slow"] | None = None,
+        by: str | None = None,
+    ) -> WaitingLimits:
+        """Limit how many jobs may wait in queues, from now on.
+
+        Args:
+            queues: one name, or several.
+            limit: 1 to 1,000,000; None: any number may wait.
+            on_full: what becomes of an enqueue that is over it: `refuse` raises `QueueFull`, and nothing of
+                the call is stored; `slow` stores it, and the client waits up to a second before it returns.
+            by: who limits them, up to 200 characters.
+        """
+        return self._queue.limit_waiting(queues, limit, on_full=on_full, by=by)
 
     def stats(self, queue: str | Iterable[str] | None = None) -> Stats:
         """Count tasks by queue, type and status, of one queue, of several, or of all."""

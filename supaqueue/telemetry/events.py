@@ -26,7 +26,7 @@ class TaskEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnqueued:
-    """The database answered an enqueue: stored, already there, the same id with other content, or the key is held."""
+    """The database answered an enqueue: stored, already there, its id used otherwise, or its key held."""
 
     name: ClassVar[str] = "job_enqueued"
     job_id: str

@@ -17,6 +17,7 @@ from supaqueue.errors import (
     Committed,
     ContractMismatch,
     EndpointNotFound,
+    QueueFull,
     QueueUnavailable,
 )
 from supaqueue.settings import Settings
@@ -249,6 +250,11 @@ def unknown_role(settings: Settings) -> Failure:
         message=f"the role {role!r} that {settings.identity} names does not exist: run 'supaqueue migrate',"
         " which makes supaqueue_worker and supaqueue_producer",
     )
+
+
+def queue_full(error: ErrorBody) -> Failure:
+    """SQ006: as many jobs wait as may."""
+    return replace(refused_by_function(error), error=QueueFull)
 
 
 def refused_by_function(error: ErrorBody) -> Failure:

@@ -14,6 +14,7 @@ sent, no answer                                             unknown    again
 PGRST106; HTML, 404 or 405 without a code                   no         EndpointNotFound
 PGRST202                                                    no         again, then ContractMismatch
 SQ001; what says that SQL is missing                        no         ContractMismatch
+SQ006                                                       no         QueueFull
 any other 4xx                                               no         CallRefused
 
 Every failure that is tried again ends as QueueUnavailable, unless the table names another error.
@@ -117,6 +118,8 @@ def _judge_refusal(
             return failures.unknown_function(call.function, settings.schema)
         case "SQ001":
             return failures.other_version(error)
+        case "SQ006":
+            return failures.queue_full(error)
         case str(code) if code.startswith("SQ"):
             return failures.refused_by_function(error)
         case str(code) if code in failures.INCOMPLETE_CODES:

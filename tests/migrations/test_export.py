@@ -92,7 +92,7 @@ def test_an_upgrade_by_files_ends_like_one_by_migrate(
 def test_the_shipped_files_end_alike_by_either_way(
     database_url: str, database: Database, tmp_path: Path
 ) -> None:
-    push(database, export(tmp_path, "pushed"))
+    push(database, export(tmp_path, "by_push"))
     migrator = Migrator(database_url, "applied")
     migrator.apply()
     assert same(database)
@@ -103,9 +103,9 @@ def test_the_shipped_files_end_alike_by_either_way(
 
 
 def same(database: Database) -> bool:
-    pushed, applied = (str(catalogue(database, schema)) for schema in ("pushed", "applied"))
-    assert ledger(database, "pushed") == ledger(database, "applied")
-    assert pushed.replace("pushed", "applied") == applied
+    pushed, applied = (str(catalogue(database, schema)) for schema in ("by_push", "applied"))
+    assert ledger(database, "by_push") == ledger(database, "applied")
+    assert pushed.replace("by_push", "applied") == applied
     return True
 
 

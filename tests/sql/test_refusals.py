@@ -54,6 +54,13 @@ PAUSE = {
     "reason": None,
     "changed_by": None,
 }
+LIMIT = {
+    "request_id": str(uuid4()),
+    "queues": ["q"],
+    "waiting_limit": None,
+    "on_full": None,
+    "changed_by": None,
+}
 RESUME = {"request_id": str(uuid4()), "queues": ["q"], "changed_by": None}
 TYPES: dict[str, Any] = {
     "request_id": str(uuid4()),
@@ -141,6 +148,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "remove_schedules_v1": {"schedules": []},
     "replay_job_tasks_v1": {"tasks": [LEASE]},
     "resume_queues_v1": RESUME,
+    "limit_waiting_v1": LIMIT,
     "set_task_types_v1": TYPES,
     "switch_schedules_v1": {"schedules": []},
     "tick_schedules_v1": {"schedules": [TICKS]},

@@ -21,6 +21,7 @@ from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow
 from supaqueue.testing.memory.task_types import POLICY, policy_of, policy_problem
 from supaqueue.testing.memory.unique import UNIQUE, Meeting, replace_job, take_key, unique_problem
+from supaqueue.testing.memory.waiting_limits import check_waiting
 
 MOST_TAGS = 100
 _FIELDS = {
@@ -40,17 +41,20 @@ _FIELDS = {
 
 
 def enqueue_jobs_v1(tables: Tables, jobs: Any, contract_version: Any) -> list[Row]:
-    """Store jobs, each with one task: `created`, `exists`, `conflict`, or what became of one that met a key."""
+    """Store jobs, each with one task: `created`, `exists`, `conflict`, or what became of what met a key."""
     check_call(contract_version)
     _check(jobs)
+    waits = check_waiting(tables, jobs)
     order = tables.next_number()
-    return [_answer(tables, row, _enqueue(tables, row, order)) for row in jobs]
+    return [_answer(tables, row, _enqueue(tables, row, order), waits.get(row["queue"])) for row in jobs]
 
 
-def _answer(tables: Tables, row: Row, answer: str) -> Row:
+def _answer(tables: Tables, row: Row, answer: str, wait_seconds: float | None) -> Row:
     job_id = row["job_id"].lower()
     into = None if answer == "conflict" else tables.jobs[job_id].deduped_into
-    told = {} if into is None else {"deduped_into": into}
+    told: Row = {} if into is None else {"deduped_into": into}
+    if wait_seconds is not None:
+        told["wait_seconds"] = wait_seconds
     return {"job_id": job_id, "answer": answer, "owner": "supabase"} | told
 
 

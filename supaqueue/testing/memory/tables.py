@@ -153,6 +153,15 @@ class PauseRow:
 
 
 @dataclass(slots=True)
+class LimitRow:
+    """How many jobs may wait in a queue, and what becomes of an enqueue that is over it."""
+
+    waiting_limit: int
+    on_full: str
+    changed_by: str | None
+
+
+@dataclass(slots=True)
 class Tables:
     """All rows, the moment of the call that is being made, and where chance comes from."""
 
@@ -164,6 +173,7 @@ class Tables:
     workers: dict[str, WorkerRow] = field(default_factory=dict)
     task_types: dict[str, Row] = field(default_factory=dict)
     pauses: dict[str, PauseRow] = field(default_factory=dict)
+    limits: dict[str, LimitRow] = field(default_factory=dict)
     changes: dict[str, datetime] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 

@@ -62,6 +62,12 @@ def take_key(tables: Tables, row: Row) -> Meeting | None:
     return None
 
 
+def is_key_held(tables: Tables, row: Row) -> bool:
+    """Whether another job holds the key that a new one asks for."""
+    key = row.get("unique_key")
+    return key is not None and _holder(tables, (row["task_type"], key)) is not None
+
+
 def retake_key(tables: Tables, job: JobRow) -> bool:
     """Let a job that is unique until its end hold its key again; answer whether it may run."""
     if job.unique_until != "finished":
