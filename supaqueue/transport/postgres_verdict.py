@@ -11,6 +11,7 @@ an error of the statement, which is rolled back by it:
   classes 53, 57, 58, XX (no room, stopping, the system)    no         again
   42501                                                     no         AccessDenied
   SQ001; what says that SQL is missing                      no         ContractMismatch
+  SQ006                                                     no         QueueFull
   any other                                                 no         CallRefused
 
 Every failure that is tried again ends as QueueUnavailable.
@@ -120,6 +121,8 @@ def _judge_code(code: str, body: ErrorBody, call: Call[Any], address: PostgresAd
         return failures.forbidden_to(f"the role {address.user!r}", call.function, "SUPABASE_DB_URL")
     if code == "SQ001":
         return failures.other_version(body)
+    if code == "SQ006":
+        return failures.queue_full(body)
     if code.startswith("SQ"):
         return failures.refused_by_function(body)
     if code in failures.INCOMPLETE_CODES:
