@@ -1,6 +1,6 @@
 """How long it takes to decide a gate on a million jobs, and what counting them costs who enqueue and run.
 
-python benchmarks/gate/decide.py            # --plans shows how the database reads; --quick: 100,000 jobs
+python benchmarks/gate/decide.py    # --plans: only that, and how the database reads; --quick: 100,000 jobs
 
 Two days of five types, a tenth of them Supabase's, ended in both systems. Seconds are of calls in the
 database. The bar is for a look as a watch makes it: what is due is counted, everything is read.
@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,7 +48,10 @@ EVERY_SECONDS = 10.0
 
 @dataclass
 class Figures:
-    """What a run came to; `kept` is the share of the rate that is left while a watch counts."""
+    """What a run came to; `kept` is the share of the rate that is left while a watch counts.
+
+    With plans the hot path is not measured: the rate is 0.
+    """
 
     jobs: int
     cold_seconds: float
@@ -121,14 +126,38 @@ def forget_the_last(session: psycopg.Connection[Any], minutes: int) -> None:
     session.execute("truncate job_backlogs")
 
 
-def show_plans(session: psycopg.Connection[Any], work: Callable[[], object]) -> None:
-    """Print the plan of every statement that some work runs."""
+def plans_of(session: psycopg.Connection[Any], work: Callable[[], object]) -> list[str]:
+    """Return the plan of every statement that some work runs."""
+    found: list[str] = []
     session.execute("load 'auto_explain'")
     for name, value in (("log_min_duration", "0"), ("log_nested_statements", "on"), ("log_analyze", "on")):
         session.execute(f"set auto_explain.{name} = {value}".encode())
     session.execute("set client_min_messages = log")
-    session.add_notice_handler(lambda notice: print(notice.message_primary))
+    session.add_notice_handler(lambda notice: found.append(notice.message_primary or ""))
     work()
+    return found
+
+
+SCAN = re.compile(
+    r"((?:Parallel )?(?:Seq|Index Only|Index|Bitmap Heap) Scan)(?: Backward)?(?: using (\w+))? on (\w+)"
+)
+ACTUAL = re.compile(r"actual time=\S+ rows=([\d.]+) loops=(\d+)")
+
+
+def summary_of(plans: Sequence[str]) -> Table:
+    """Return by which scans tables were read: how often, and how many rows in all."""
+    scans: Counter[tuple[str, str, str]] = Counter()
+    rows: Counter[tuple[str, str, str]] = Counter()
+    for line in (line for plan in plans for line in plan.splitlines()):
+        scan, actual = SCAN.search(line), ACTUAL.search(line)
+        if scan and actual:
+            kind = (scan[3], scan[1], scan[2] or "")
+            scans[kind] += int(actual[2])
+            rows[kind] += round(float(actual[1]) * int(actual[2]))
+    table = Table("table", "scan", "index", "times", "rows")
+    for kind in sorted(scans):
+        table.add_row(*kind, f"{scans[kind]:,}", f"{rows[kind]:,}")
+    return table
 
 
 def drain(transport: RestTransport, stop: float) -> int:
@@ -177,7 +206,7 @@ def measure_hot_path(stack: Stack, since: datetime, seconds: float, pairs: int) 
 
 
 def measure(jobs: int, seconds: float, pairs: int, *, plans: bool) -> Figures:
-    """Fill a stack, and make every measurement on it."""
+    """Fill a stack, and make every measurement on it; with plans, show these in place of the hot path."""
     with tempfile.TemporaryDirectory(prefix="supaqueue-gate-") as name, Stack(Path(name)) as stack:
         Migrator(stack.database_url).apply()
         with psycopg.connect(stack.superuser_url, autocommit=True) as session:
@@ -191,10 +220,14 @@ def measure(jobs: int, seconds: float, pairs: int, *, plans: bool) -> Figures:
             database.bytes = 0
             read = database.spent(lambda: read_all(database, since))
             size = database.bytes
-            kept, rate = measure_hot_path(stack, since, seconds, pairs)
+            kept, rate = 1.0, 0.0
             if plans:
                 forget_the_last(session, 3)
-                show_plans(session, lambda: (close_all(database, since), read_all(database, since)))
+                found = plans_of(session, lambda: (close_all(database, since), read_all(database, since)))
+                print("\n".join(found))
+                Console().print(summary_of(found))
+            else:
+                kept, rate = measure_hot_path(stack, since, seconds, pairs)
         stack.remove()
     return Figures(jobs, cold, calls[0], look, read, size, kept, rate)
 
@@ -203,11 +236,12 @@ def main() -> int:
     """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="100,000 jobs, and a short look at the hot path")
-    parser.add_argument("--plans", action="store_true", help="print the plans of a look")
+    parser.add_argument("--jobs", type=int, help="how many")
+    parser.add_argument("--plans", action="store_true", help="print the plans of a look, not the hot path")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     size = (100_000, 4.0, 1) if options.quick else (1_000_000, 30.0, 5)
-    figures = measure(*size, plans=options.plans)
+    figures = measure(options.jobs or size[0], *size[1:], plans=options.plans)
     if options.json:
         print(json.dumps(asdict(figures)))
     else:
@@ -225,10 +259,12 @@ def _table(figures: Figures) -> Table:
         ("count what is due after 3 minutes, s", f"{figures.look_seconds:.3f}", ""),
         ("read everything, s", f"{figures.read_seconds:.2f} ({figures.read_bytes / 1e6:.1f} MB)", ""),
         ("decide: count what is due and read, s", f"{decided:.2f}", f"{BAR_SECONDS:g}"),
+    )
+    hot_path = (
         ("jobs a second, enqueued, claimed, finished", f"{figures.rate:,.0f}", ""),
         ("of that left with a watch every 10 s", f"{figures.kept:.2f}", f"{BAR_RATIO:g}"),
     )
-    for row in rows:
+    for row in (*rows, *(hot_path if figures.rate else ())):
         table.add_row(*row)
     return table
 
