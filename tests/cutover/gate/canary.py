@@ -143,7 +143,9 @@ class Site:
         judged = Judged(self.rules, (), f"folder:{self.folder / 'legacy'}")
         with gate_on(world.transport, judged, by="watch") as gate:
             telling = Telling(world.transport, Telemetry(), self._webhook)
-            return Watch(world.transport, gate, telling, holder="watch", lease_seconds=60).look()
+            looked = Watch(world.transport, gate, telling, holder="watch", lease_seconds=60).look()
+        assert looked.problem is None, looked.problem
+        return looked
 
     def verdicts(self, *, pause: float = 1.0) -> Iterator[Verdict]:
         """Look again and again."""
