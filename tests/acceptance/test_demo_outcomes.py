@@ -24,7 +24,7 @@ from supaqueue.cli.demo.cutover.processes import PythonProcess
 from supaqueue.cli.demo.cutover.rehearsal import differences, write_rules
 from supaqueue.cli.demo.cutover.run import Asked, Played
 from supaqueue.cli.demo.cutover.summary import StageSummary, Summary
-from supaqueue.cli.demo.cutover.watching import PassedStep, passed_steps, read_looks
+from supaqueue.cli.demo.cutover.watching import PassedStep, Said, passed_steps
 from supaqueue.cutover.gate.gate_rules import GateRules
 from supaqueue.cutover.gate.webhook import Webhook
 from supaqueue.errors import ConfigurationError, InvalidInput
@@ -248,12 +248,16 @@ def look(changed: bool, **verdict: Any) -> dict[str, Any]:
 
 def test_steps_that_the_watch_led_on_from(tmp_path: Path) -> None:
     said = tmp_path / "watch.jsonl"
-    assert list(read_looks(said)) == []
+    reading = Said(said)
+    assert list(reading.looks()) == []
     lines = [look(False, answer="hold"), look(True), look(False), look(True, answer="roll_back")]
     said.write_text("".join(json.dumps(one) + "\n" for one in lines) + '{"changed": [')
-    assert passed_steps(read_looks(said)) == (
-        PassedStep(10.0, 50.0, 126.5, 598, 3100, 1, 0.0009, 0.005, 410, "cd" * 32),
-    )
+    steps = (PassedStep(10.0, 50.0, 126.5, 598, 3100, 1, 0.0009, 0.005, 410, "cd" * 32),)
+    assert passed_steps(reading.looks()) == steps
+    with said.open("a") as more:
+        more.write('{"percent": 10.0}], "verdicts": []}\n')
+    assert passed_steps(reading.looks()) == steps
+    assert [len(one["verdicts"]) for one in reading.looks()] == [1, 1, 1, 1, 0]
 
 
 def test_what_the_watch_says_in_few_words() -> None:

@@ -77,8 +77,10 @@ class Saying:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + SAY_SECONDS
-        verdict = self._watching.last()
-        if verdict:
+        verdict, problem = self._watching.last(), self._watching.problem()
+        if problem:
+            self._site.show(f"the watch: its look failed: {problem}")
+        elif verdict:
             self._site.show(f"the watch: {verdict['answer']}; {reason_of(verdict)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,38 +53,47 @@ class Watching(PythonProcess):
     """
 
     def __init__(self, stack: Stack, folder: Path, rules: Path, place: str, owners: Owners) -> None:
-        self._said = folder / SAID
+        self._said = Said(folder / SAID)
         words = ["-m", "supaqueue", "rollout", "watch", "--promote", "--json", "--log-level", "warning"]
         options = ["--interval", f"{INTERVAL_SECONDS:g}s", "--rules", str(rules)]
         environ = supabase_environment(stack) | owners.environment() | {PLACE: place}
         legacy = ["--legacy", watched_name(place)]
         super().__init__("watch", [*words, *options, *legacy], environ, folder, output=SAID)
 
-    def looks(self) -> Iterator[dict[str, Any]]:
-        """Return what each look came to, oldest first."""
-        yield from read_looks(self._said)
-
     def passed(self) -> tuple[PassedStep, ...]:
         """Return the steps that it has led on from."""
-        return passed_steps(self.looks())
+        return passed_steps(self._said.looks())
 
     def last(self) -> dict[str, Any] | None:
         """Return what it said last of the overall flag; None if it has not looked."""
-        verdicts = [verdict for look in self.looks() for verdict in look["verdicts"]]
-        return verdicts[-1] if verdicts else None
+        return next((look["verdicts"][0] for look in reversed(self._said.looks()) if look["verdicts"]), None)
+
+    def problem(self) -> str | None:
+        """Return why its last look failed; None if it did not."""
+        looks = self._said.looks()
+        return looks[-1]["problem"] if looks else None
 
 
-def read_looks(path: Path) -> Iterator[dict[str, Any]]:
-    """Read the lines that are whole."""
-    if not path.exists():
-        return
-    with path.open() as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                yield json.loads(line)
+class Said:
+    """The lines that a watch has printed, each an object; a line is read once, and when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._looks: list[dict[str, Any]] = []
+        self._place = 0
+
+    def looks(self) -> Sequence[dict[str, Any]]:
+        """Return what each look came to, oldest first."""
+        if self._path.exists():
+            with self._path.open("rb") as lines:
+                lines.seek(self._place)
+                whole = [line for line in lines if line.endswith(b"\n")]
+            self._place += sum(map(len, whole))
+            self._looks += map(json.loads, whole)
+        return self._looks
 
 
-def passed_steps(looks: Iterator[dict[str, Any]]) -> tuple[PassedStep, ...]:
+def passed_steps(looks: Iterable[dict[str, Any]]) -> tuple[PassedStep, ...]:
     """Return the steps on whose pass a look changed the share."""
     return tuple(
         _passed(verdict)
