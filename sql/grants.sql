@@ -58,7 +58,7 @@ begin
     for routine in
         select p.oid::regprocedure as name, p.proname from pg_proc p
         where p.pronamespace = quote_ident(current_schema())::regnamespace
-            and (p.proname in ('queue_is_open', 'job_bucket') or p.proname like 'supaqueue\_%'
+            and (p.proname in ('queue_is_open', 'job_bucket', 'enqueue_job', 'enqueue_jobs') or p.proname like 'supaqueue\_%'
                 or p.proname in ('contract_version_v1', 'enqueue_jobs_v1', 'claim_job_tasks_v1', 'heartbeat_job_tasks_v1',
                     'finish_job_tasks_v1', 'get_jobs_v1', 'list_jobs_v1', 'cancel_jobs_v1', 'count_jobs_v1',
                     'declare_schedules_v1', 'list_schedules_v1', 'remove_schedules_v1', 'switch_schedules_v1',

@@ -22,7 +22,7 @@ begin
     at_once := clock_timestamp();
 
     select array_agg((stored ->> 'job_id')::uuid) into created
-    from jsonb_array_elements(enqueue_jobs_v1(supaqueue_due_ticks(schedules, at_once), contract_version)) as stored
+    from jsonb_array_elements(supaqueue_enqueue_jobs(supaqueue_due_ticks(schedules, at_once), is_limited => false)) as stored
     where stored ->> 'answer' = 'created';
     update job_schedules s set ticked_through = least(g.through, at_once)
     from jsonb_to_recordset(schedules) as g (schedule_name text, version bigint, through timestamptz)

@@ -40,6 +40,11 @@ PRINTED = {
         "archived [700, 800]",
         "in the database [None, None, 'failed']",
     ],
+    "09_enqueue_in_sql": [
+        "rolled back: 0 invoices to send",
+        "committed: invoice 2 sent",
+        "updated 3 times at once: total 12 exported",
+    ],
     "04_recurring_jobs": ["minutely report, for second 00 of a minute"],
 }
 
