@@ -20,6 +20,7 @@ from supaqueue.errors import ConfigurationError, InvalidInput, JobConflict, Queu
 from supaqueue.job_id import Ticket, bucket_of, new_job_id
 from supaqueue.maintain.migrate import Migrator
 from supaqueue.telemetry.events import JobEnqueued, MirrorFailed, ReadFallback
+from supaqueue.unique import Unique
 from tests.cutover.flags import MOMENT
 from tests.cutover.routed import HIGH, LOW, World
 
@@ -491,6 +492,20 @@ def test_what_legacy_cannot_hold_is_refused_while_it_may_own_the_job(
             world.queue().enqueue_many([minted(LOW, delay=60)])
     world.flag("complete", 100)
     world.queue().enqueue_many([minted(LOW, delay=60)])
+
+
+def test_unique_keys_are_refused_by_name_until_the_cutover_is_complete(world: World) -> None:
+    unique = Unique("k", until="finished")
+    for stage, percent in (("off", 0), ("canary", 50), ("live", 100)):
+        world.flag(stage, percent)
+        with pytest.raises(NotExpressible) as refused:
+            world.queue().enqueue("bill", unique=unique)
+        assert refused.value.field == "unique"
+    world.flag("complete", 100)
+    assert [world.queue().enqueue("bill", unique=unique).answer for _ in range(2)] == [
+        "created",
+        "deduplicated",
+    ]
 
 
 def test_a_type_that_moves_by_tenant_gets_ids_in_its_tenant_s_bucket(world: World) -> None:

@@ -81,7 +81,8 @@ def test_a_trigger_enqueues_for_a_role_that_may_not(calls: Calls, worker: Worker
         create function shop.invoice() returns trigger
         language plpgsql security definer set search_path = '' as $$
         begin
-            perform public.enqueue_job('count', pg_catalog.jsonb_build_object('order', new.id), '{queue_name}');
+            perform public.enqueue_job(
+                'count', pg_catalog.jsonb_build_object('order', new.id), '{queue_name}');
             return new;
         end $$;
         create trigger invoice after insert on shop.orders for each row execute function shop.invoice();

@@ -24,6 +24,7 @@ from supaqueue.cutover.legacy.conformance.subjects import (
 from supaqueue.cutover.legacy.queue import LABELS, LegacyQueue
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.job_id import new_job_id
+from supaqueue.unique import Unique
 
 
 def waiting(queue: LegacyQueue) -> list[Waiting]:
@@ -92,6 +93,7 @@ class QueueCalls(QueueSubject):
             NewJob("t", deadline=60),
             NewJob("t", tags=["a"]),
             NewJob("t", tenant="a"),
+            NewJob("t", unique=Unique("k", until="started")),
         ]
         for job in given:
             (option,) = job.options_given()
