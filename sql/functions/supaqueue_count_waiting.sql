@@ -1,5 +1,6 @@
 -- How many tasks could run now in a queue and wait, also if it is paused; at most `bound`. What waits for its time does not count. A
--- count that took a millisecond or more is kept and trusted for 20 times as long: so counting takes a twentieth of the time at most.
+-- count of a thousand or more that took a millisecond is kept and trusted for 20 times as long as it took: so counting takes a
+-- twentieth of the time at most. A smaller one is taken anew each time: if that was slow, then for another reason.
 create or replace function supaqueue_count_waiting(l job_waiting_limits, bound integer) returns integer
 language plpgsql
 set search_path from current
@@ -24,7 +25,7 @@ begin
     ) as w;
     found_waiting := least(found_waiting, bound);
     took := clock_timestamp() - began;
-    if took >= interval '1 ms' then
+    if found_waiting >= 1000 and took >= interval '1 ms' then
         update job_waiting_limits b set waiting = found_waiting, trusted_until = clock_timestamp() + least(20 * took, interval '5 s')
         -- Whoever holds the row is counting too: nobody waits for that.
         from (select o.queue from job_waiting_limits o where o.queue = (l).queue for update skip locked) as o
