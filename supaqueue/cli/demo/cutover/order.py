@@ -23,12 +23,14 @@ class Order:
         version: of the flag by which the stage's jobs are placed; None while that is being changed.
         stop: no more jobs.
         later_seconds: how long the last job of each batch is to wait until it is due; None: not at all.
+        is_slow: whether producers take slow turns.
     """
 
     stage: int
     version: int | None = None
     stop: bool = False
     later_seconds: float | None = None
+    is_slow: bool = False
 
     def give(self, folder: Path) -> None:
         """Tell the producers."""

@@ -71,15 +71,15 @@ class Producer:
                 break
             began = time.monotonic()
             tell(self._folder, self._number, self._turn(order, 1 if turn % 2 else BATCH))
-            time.sleep(max(0.0, began + self._turn_seconds() - time.monotonic()))
+            time.sleep(max(0.0, began + self._turn_seconds(order) - time.monotonic()))
         self._queue.close()
 
-    def _turn_seconds(self) -> float:
+    def _turn_seconds(self, order: Order) -> float:
         try:
             is_behind = self._legacy.broker.count().pending > MANY_WAITING
         except QueueUnavailable:
             is_behind = True
-        return SLOW_TURN_SECONDS if is_behind else TURN_SECONDS
+        return SLOW_TURN_SECONDS if is_behind or order.is_slow else TURN_SECONDS
 
     def _turn(self, order: Order, number: int) -> Told:
         fallbacks, repeats = self._fallbacks, self._repeats

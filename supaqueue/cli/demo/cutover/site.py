@@ -125,9 +125,13 @@ class Site:
         self._order(Order(len(self.stages) - 1, flag.version))
         self.show(f"stage {name}: {float(flag.rollout_percent):g} percent")
 
-    def let_some_wait(self, seconds: float) -> None:
-        """Have one job in seven be due only later, so that at each moment some have not started."""
-        self._order(replace(self._ordered, later_seconds=seconds))
+    def let_some_wait(self, seconds: float, *, is_slow: bool) -> None:
+        """Have one job in seven be due only later, so that at each moment some have not started.
+
+        Args:
+            is_slow: whether jobs come slowly from now on, until the next stage.
+        """
+        self._order(replace(self._ordered, later_seconds=seconds, is_slow=is_slow))
 
     def see_stage_through(self) -> None:
         """Wait until enough jobs were placed by the present stage's flag."""
