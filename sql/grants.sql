@@ -40,7 +40,7 @@ begin
                 'job_hand_back_places', 'job_leases', 'job_repairs', 'supaqueue_migrations',
                 'rollout_steps', 'rollout_evidence', 'rollout_notices',
                 'job_cohorts', 'job_cohort_marks', 'job_backlogs',
-                'job_probes', 'job_worker_calls', 'job_unique_keys', 'job_waiting_limits')
+                'job_probes', 'job_worker_calls', 'job_unique_keys', 'job_waiting_limits', 'job_lines')
     loop
         execute format('revoke all on %s %s from %s',
             case relation.relkind when 'S' then 'sequence' else 'table' end, relation.name, api_roles);

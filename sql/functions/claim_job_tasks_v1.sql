@@ -7,9 +7,15 @@
 -- Planner settings, here and in the other calls: a session keeps its plans for long, maybe from when the tables were empty or
 -- had no statistics. What is looked up is looked up by an index, whatever the planner believes; one plan fits all arguments,
 -- and to plan each call anew would cost as much as the call.
+-- What it leases: of each queue the higher priorities first, of each line (a queue's tasks of one priority) the tenants in turn, of
+-- the queues by their `weights` ({"mail": 3}; 1 where none is named).
+-- Before weights there were ten arguments; two of one name PostgREST could not tell apart.
+drop function if exists claim_job_tasks_v1(uuid, text, text[], text[], integer, integer, double precision, jsonb, jsonb, integer);
+
 create or replace function claim_job_tasks_v1(
     request_id uuid, worker_id text, queues text[], task_types text[], want integer, holding integer,
-    lease_seconds double precision, marks jsonb, started jsonb, contract_version integer
+    lease_seconds double precision, marks jsonb, started jsonb, contract_version integer,
+    weights jsonb default null
 ) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -17,6 +23,8 @@ set enable_seqscan = off
 set enable_bitmapscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_sort = off
+set enable_incremental_sort = off
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -26,31 +34,21 @@ declare
     types_key text;
     -- A server that was started again may be an earlier one restored: its positions and its clock begin anew.
     server_key constant text := pg_postmaster_start_time()::text;
-    began_us bigint;
     number bigint;
     xmin bigint;
-    queue_name text;
-    given jsonb;
-    ready job_claim_mark;
-    due job_claim_mark;
-    leased job_claim_mark;
-    deadline job_claim_mark;
-    claimed record;
-    tasks jsonb := '[]';
-    remaining integer := want;
-    -- The answer is one JSON value: it must arrive within a try, and Postgres builds none over 256 MB.
-    bytes_left bigint := 4194304;
+    kept record;
     lone record;
-    rescued record;
-    expired record;
+    claimed record;
+    tasks jsonb;
     open_queues text[];
-    failed jsonb := '[]';
-    any_more boolean := false;
-    new_marks jsonb := '{}';
+    any_more boolean;
+    new_marks jsonb;
+    lease constant interval := make_interval(secs => lease_seconds);
 begin
     perform supaqueue_lock_flag_shared();
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_claim(request_id, worker_id, queues, task_types, want, holding, lease_seconds, marks);
+    perform supaqueue_check_weights(weights, queues);
     perform supaqueue_check_leases('started', started);
 
     -- Marks need a number that is younger than the call.
@@ -66,63 +64,40 @@ begin
     select array_agg(q) into open_queues from unnest(queues) as q where not supaqueue_queue_is_paused(q);
     types_key := md5(types::text);
     xmin := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
-    began_us := supaqueue_microseconds(clock_timestamp());
+    new_marks := (select jsonb_object_agg(m.key, m.value) from jsonb_each(marks) as m
+        where m.key = any (queues) and m.value ->> 'server' = server_key);
 
-    select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), types, want,
-        holding, make_interval(secs => lease_seconds), request_id, worker_id);
+    select * into lone from supaqueue_claim_lone_job_task(
+        coalesce(open_queues, '{}'), types, want, holding, lease, request_id, worker_id);
     tasks := lone.tasks;
-    if tasks <> '[]' or lone.drain then
-        remaining := 0;
-    end if;
 
-    for queue_name in
-        -- Each claim draws which queue is first, so that none waits behind another for long.
-        select q from unnest(queues) as u (q) group by q order by md5(claim_job_tasks_v1.request_id::text || q)
-    loop
-        if supaqueue_microseconds(clock_timestamp()) - began_us > 2000000 then
-            -- After an outage each queue may have hundreds to rescue: the rest is for the next claim.
-            any_more := true;
-            new_marks := new_marks || jsonb_strip_nulls(jsonb_build_object(queue_name, marks -> queue_name));
-            continue;
-        end if;
-        given := case when marks -> queue_name ->> 'server' = server_key then marks -> queue_name end;
-        select * into rescued
-        from supaqueue_rescue_job_tasks(queue_name, supaqueue_read_mark(given, 'leased'), xmin, number);
-        leased := rescued.mark;
-        select * into expired
-        from supaqueue_expire_job_tasks(queue_name, supaqueue_read_mark(given, 'deadline'), xmin, number);
-        deadline := expired.mark;
-        failed := failed || rescued.failed || expired.failed;
-        due := supaqueue_promote_due_job_tasks(queue_name, supaqueue_read_mark(given, 'due'), xmin, number);
-        ready := case when given ->> 'types' = types_key then supaqueue_read_mark(given, 'ready') end;
-        any_more := any_more or due.at < began_us;
-        if remaining > 0 and bytes_left > 0 and queue_name = any (open_queues) then
-            select * into claimed from supaqueue_claim_ready_job_tasks(queue_name, types, remaining,
-                make_interval(secs => lease_seconds), request_id, worker_id, ready, bytes_left, xmin, number);
-            ready := claimed.mark;
-            tasks := tasks || claimed.tasks;
-            remaining := remaining - claimed.taken;
-            bytes_left := claimed.bytes_left;
-            any_more := any_more or claimed.more;
-        end if;
-        new_marks := new_marks || jsonb_build_object(queue_name, jsonb_strip_nulls(jsonb_build_object(
-            'server', server_key, 'types', types_key, 'ready', to_jsonb(ready), 'due', to_jsonb(due),
-            'leased', to_jsonb(leased), 'deadline', to_jsonb(deadline))));
-    end loop;
+    select * into kept from supaqueue_look_after_queues(queues, xmin, number, coalesce(new_marks, '{}'));
+    new_marks := kept.marks;
+    any_more := kept.more;
+
+    if tasks = '[]' and not lone.drain and want > 0 and open_queues is not null then
+        select * into claimed from supaqueue_claim_ready_job_tasks(
+            open_queues, weights, types, types_key, want, lease, request_id, worker_id, new_marks, xmin, number);
+        tasks := claimed.tasks;
+        any_more := any_more or claimed.more;
+        new_marks := (select jsonb_object_agg(m.key, m.value || coalesce(claimed.ready -> m.key, '{}')) from jsonb_each(new_marks) as m);
+    end if;
+    new_marks := (select jsonb_strip_nulls(jsonb_object_agg(m.key, m.value || jsonb_build_object('server', server_key)))
+        from jsonb_each(new_marks) as m);
 
     if tasks = '[]' and not lone.drain then
         -- Once more: what was rescued just now may have lost its second lease.
-        select * into lone from supaqueue_claim_lone_job_task(coalesce(open_queues, '{}'), types,
-            remaining, holding, make_interval(secs => lease_seconds), request_id, worker_id);
+        select * into lone from supaqueue_claim_lone_job_task(
+            coalesce(open_queues, '{}'), types, want, holding, lease, request_id, worker_id);
         tasks := lone.tasks;
     end if;
 
-    if tasks = '[]' and failed = '[]' and started = '[]' then
+    if tasks = '[]' and kept.failed = '[]' and started = '[]' then
         -- Nothing was told that losing this in a crash would undo: no need to wait for the disk.
         perform set_config('synchronous_commit', 'off', true);
     end if;
     return jsonb_build_object('tasks', tasks, 'marks', new_marks, 'alone', lone.tasks <> '[]', 'drain', lone.drain,
-        'failed', failed, 'more', any_more,
+        'failed', kept.failed, 'more', any_more,
         'wait_seconds', case when not any_more then supaqueue_seconds_to_next_due(queues) end,
         'paused', (select coalesce(jsonb_agg(q), '[]') from unnest(queues) as q where q <> all (coalesce(open_queues, '{}'))),
         'closed', (select coalesce(jsonb_agg(t), '[]') from unnest(task_types) as t where t <> all (coalesce(types.run, '{}'))));

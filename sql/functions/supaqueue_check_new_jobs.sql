@@ -12,7 +12,7 @@ begin
           "run_at": "a string", "delay_seconds": "a number", "max_attempts": "1 to 1000",
           "retry_delay_seconds": "a number", "retry_factor": "a number", "retry_max_delay_seconds": "a number",
           "retry_jitter": "a boolean", "timeout_seconds": "a number", "deadline_at": "a string",
-          "deadline_seconds": "a number", "tags": "an array of names", "tenant": "1 to 200 characters",
+          "deadline_seconds": "a number", "tags": "an array of names", "tenant": "1 to 200 characters", "priority": "-5 to 5",
           "unique_key": "1 to 200 characters", "unique_until": "a string", "unique_seconds": "a number",
           "unique_conflict": "a string",
           "owner": "a string"}',

@@ -1,32 +1,49 @@
--- Leases up to `want` ready tasks of one queue. What lies behind the mark goes first: it is older.
+-- Leases up to `want` ready tasks of these queues: reads candidates of their lines, unlocked, chooses, leases them in one go, and
+-- notes how far each line was read. Reads on if other sessions hold some of them, or one queue had less than its share.
 create or replace function supaqueue_claim_ready_job_tasks(
-    queue_name text, types job_claim_types, want integer, lease interval, request_id uuid, worker_id text,
-    inout mark job_claim_mark, inout bytes_left bigint, xmin bigint, number bigint, out tasks jsonb, out taken integer, out more boolean
+    queues text[], weights jsonb, types job_claim_types, types_key text, want integer, lease interval, request_id uuid,
+    worker_id text, marks jsonb, xmin bigint, number bigint, out tasks jsonb, out ready jsonb, out more boolean
 )
 language plpgsql volatile
 set search_path from current
 as $$
 declare
+    began constant timestamptz := clock_timestamp();
+    -- The answer is one JSON value: it must arrive within a try, and Postgres builds none over 256 MB.
+    bytes_left bigint := 4194304;
     top bigint;
-    lowest bigint;
-    behind record;
-    ahead record;
+    lines job_claim_line[];
+    read record;
+    best record;
+    leased record;
+    missed uuid[];
+    lost uuid[];
+    remaining integer := want;
+    entries_each integer;
 begin
-    -- Read in a statement before the look ahead: whatever holds a lower position was numbered before this.
+    tasks := '[]';
+    -- Read in a statement before the lines are: whatever holds a lower position was numbered before this.
     select case when is_called then last_value else last_value - 1 end into top from job_task_position;
-    if supaqueue_mark_is_new(mark, top, xmin) then
-        select t.position into lowest from job_tasks t
-        where t.queue = queue_name and t.status = 'pending' and t.position is not null order by t.position limit 1;
-    end if;
-    mark := supaqueue_open_mark(mark, lowest, top, 100000, xmin, number);
-
-    select * into behind from supaqueue_lease_ready_job_tasks(queue_name, types, mark.walk,
-        supaqueue_walk_to(mark, greatest(128, 2 * want), 4096), want, lease, request_id, worker_id, bytes_left);
-    select * into ahead from supaqueue_lease_ready_job_tasks(queue_name, types, mark.at, top, want - behind.taken,
-        lease, request_id, worker_id, behind.bytes_left);
-    bytes_left := ahead.bytes_left;
-    tasks := behind.tasks || ahead.tasks;
-    taken := behind.taken + ahead.taken;
-    more := taken = want or ahead.reached < top;
-    mark := supaqueue_close_mark(mark, ahead.reached, behind.reached, behind.left_behind);
+    lines := supaqueue_open_lines(queues, weights, marks, types_key, greatest(128, 2 * want), request_id, top, xmin, number);
+    entries_each := greatest(10000 / cardinality(lines), 100);
+    for round in 1 .. 10000 loop
+        read := supaqueue_read_lines(lines, types, top, remaining, round = 1, entries_each, lost);
+        lines := read.lines;
+        exit when read.candidates = '{}';
+        select * into best from supaqueue_choose_candidates(lines, read.candidates, remaining, bytes_left);
+        select * into leased
+        from supaqueue_lease_job_tasks(best.job_ids, best.task_numbers, types, lease, request_id, worker_id);
+        tasks := tasks || leased.tasks;
+        remaining := remaining - cardinality(leased.positions);
+        bytes_left := bytes_left - best.bytes;
+        missed := case when cardinality(leased.positions) < cardinality(best.positions) then array(
+            select u.job_id from unnest(best.job_ids, best.positions) as u (job_id, position)
+            where u.position <> all (leased.positions)) end;
+        lost := lost || missed;
+        lines := supaqueue_settle_lines(lines, read.candidates, best.chosen, missed);
+        exit when remaining = 0 or bytes_left <= 0 or clock_timestamp() > began + interval '2 seconds';
+        entries_each := greatest(entries_each / 2, 100);
+    end loop;
+    more := remaining = 0 or exists (select from unnest(lines) as l where not l.read_all);
+    ready := supaqueue_close_lines(lines, types_key);
 end $$;

@@ -6,7 +6,7 @@ create or replace function supaqueue_held_job_tasks(
 language sql stable
 set search_path from current
 as $$
-    select coalesce(jsonb_agg(supaqueue_claimed_job_task(t) order by t.position), '[]'),
+    select coalesce(jsonb_agg(supaqueue_claimed_job_task(t) order by t.priority desc, t.position), '[]'),
         coalesce(bool_or(t.lost_leases >= 2), false)
     from job_tasks t
     where t.queue = any (queues) and t.status in ('claimed', 'processing')

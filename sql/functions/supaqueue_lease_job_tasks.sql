@@ -1,5 +1,5 @@
--- Leases these tasks as far as they are still ready, in time, and no other session holds their jobs; answers them and their
--- positions. Nothing that legacy owns runs here, but for a shadow; of a type that is drained only what is held.
+-- Leases these tasks as far as they are still ready, in time, and no other session holds their jobs; answers them, in the order
+-- given, and their positions. Nothing that legacy owns runs here, but for a shadow; of a type that is drained only what is held.
 create or replace function supaqueue_lease_job_tasks(
     job_ids uuid[], task_numbers smallint[], types job_claim_types, lease interval, request_id uuid, worker_id text,
     out tasks jsonb, out positions bigint[]
@@ -19,7 +19,7 @@ begin
         set status = 'claimed', lease_token = t.lease_token + 1, claim_request = request_id,
             worker_id = supaqueue_lease_job_tasks.worker_id, claimed_at = at_once,
             last_heartbeat = at_once, lease_expires_at = at_once + lease, progress_number = 0
-        from unnest(job_ids, task_numbers) as u (job_id, task_number)
+        from unnest(job_ids, task_numbers) with ordinality as u (job_id, task_number, n)
         cross join lateral (
             select b.ctid as place, b.status, b.position, b.deadline_at, b.purpose, b.task_type from job_tasks b
             where b.job_id = u.job_id and b.task_number = u.task_number offset 0
@@ -29,9 +29,9 @@ begin
             and before.status = 'pending' and before.position is not null
             and (before.deadline_at > at_once) is not false
             and (before.purpose <> 'run' or j.owner = 'supabase' and (j.held or (before.task_type = any ((types).drain)) is not true))
-        returning t as task
+        returning t as task, u.n
     )
-    select coalesce(jsonb_agg(supaqueue_claimed_job_task(h.task) order by (h.task).position), '[]'),
+    select coalesce(jsonb_agg(supaqueue_claimed_job_task(h.task) order by h.n), '[]'),
         coalesce(array_agg((h.task).position), '{}'), array_agg((h.task).job_id) filter (where (h.task).purpose = 'run')
     into tasks, positions, counted
     from held h;

@@ -24,7 +24,12 @@ begin
             retry_jitter = s.retry_jitter, timeout = s.timeout, max_attempts = t.attempts + s.max_attempts,
             attempts_before_replay = t.attempts, checkpoint = null, progress_percent = null, progress_message = null,
             run_at = coalesce(m.run_at, t.run_at),
-            position = case when m.job_id is null then t.position when m.run_at <= at_once then coalesce(t.position, m.position) end,
+            priority = s.priority,
+            -- In another line it needs a new place: claims may have settled that their marks are past the old one.
+            position = case
+                when m.run_at > at_once or m.job_id is null and t.position is null then null
+                when s.priority = t.priority and t.position is not null then t.position
+                else coalesce(m.position, s.position, nextval('job_task_position')) end,
             deadline_at = case when l.deadline_moves
                 then greatest(coalesce(m.run_at, t.run_at), s.run_at) + (s.deadline_at - s.run_at) else s.deadline_at end
         from last l

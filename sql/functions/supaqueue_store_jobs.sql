@@ -19,7 +19,7 @@ begin
             hint = 'Put it back from feature_flag_changes.';
     end if;
     with given as materialized (
-        select distinct on (g.job_id) g.n, g.job_id, g.queue, g.task_type, g.tags, g.tenant, g.owner,
+        select distinct on (g.job_id) g.n, g.job_id, g.queue, g.task_type, g.tags, g.tenant, coalesce(g.priority, 0) as priority, g.owner,
             g.unique_key, g.deduped_into, g.deduped_as,
             case when g.unique_key is not null then coalesce(g.unique_until, 'window') end as unique_until,
             coalesce(g.element -> 'payload', 'null') as payload,
@@ -41,11 +41,11 @@ begin
             jsonb_to_recordset(new_jobs) as (job_id uuid, queue text, task_type text, run_at timestamptz,
                 delay_seconds double precision, max_attempts integer, retry_delay_seconds double precision, retry_factor real,
                 retry_max_delay_seconds double precision, retry_jitter boolean, timeout_seconds double precision,
-                deadline_at timestamptz, deadline_seconds double precision, tags text[], tenant text, owner text,
+                deadline_at timestamptz, deadline_seconds double precision, tags text[], tenant text, priority smallint, owner text,
                 unique_key text, unique_until text, deduped_into uuid, deduped_as text)
         ) with ordinality as g (element, job_id, queue, task_type, run_at, delay_seconds, max_attempts,
             retry_delay_seconds, retry_factor, retry_max_delay_seconds, retry_jitter, timeout_seconds, deadline_at,
-            deadline_seconds, tags, tenant, owner, unique_key, unique_until, deduped_into, deduped_as, n)
+            deadline_seconds, tags, tenant, priority, owner, unique_key, unique_until, deduped_into, deduped_as, n)
         left join lateral (select * from job_task_types b where b.task_type = g.task_type offset 0) as p on true
         left join lateral (
             select f as own from feature_flag f where types_have_flags and f.flag_name = 'supabase_queue:' || g.task_type offset 0
@@ -70,9 +70,9 @@ begin
         on conflict do nothing
         returning job_id, owner
     ), tasks as (
-        insert into job_tasks (job_id, queue, task_type, status, tenant, payload, run_at, position, max_attempts, retry_delay,
+        insert into job_tasks (job_id, queue, task_type, status, tenant, priority, payload, run_at, position, max_attempts, retry_delay,
             retry_factor, retry_max_delay, retry_jitter, timeout, deadline_at, releases_key)
-        select job_id, queue, task_type, case stored_owner when 'legacy' then 'mirrored' else 'pending' end, tenant, payload, run_at,
+        select job_id, queue, task_type, case stored_owner when 'legacy' then 'mirrored' else 'pending' end, tenant, priority, payload, run_at,
             case when run_at <= at_once and stored_owner = 'supabase' then nextval('job_task_position') end,
             max_attempts, retry_delay, retry_factor, retry_max_delay, retry_jitter, timeout,
             -- One that has passed passes now: claims look for deadlines from where the clock was at their last look.
@@ -83,6 +83,13 @@ begin
             from given p join stored s using (job_id)
             where p.deduped_as is distinct from 'deduplicated' order by p.n
         ) as in_order
+    ), lines as (
+        insert into job_lines (queue, priority)
+        select g.queue, g.priority from given g
+        where g.priority <> 0
+            and not exists (select from job_lines b where b.queue = g.queue and b.priority = g.priority)
+        group by g.queue, g.priority order by g.queue, g.priority
+        on conflict do nothing
     ), shadows as (
         insert into job_tasks (job_id, task_number, queue, task_type, purpose, payload, run_at, position, max_attempts, timeout)
         select p.job_id, 1, p.queue, p.task_type, 'shadow', p.payload, p.run_at,

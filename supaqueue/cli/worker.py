@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from supaqueue.cli.companions import open_companions, with_companions
+from supaqueue.cli.worker_queues import read_queues
 from supaqueue.errors import ConfigurationError
 from supaqueue.maintain.scheduler import Scheduler
 from supaqueue.maintain.schedules import declare_schedules
@@ -36,10 +37,13 @@ def worker(
         ),
     ],
     queue: Annotated[
-        list[str], typer.Option("--queue", help="A queue to serve; may be given several times.")
-    ] = [  # noqa: B006
-        "default"
-    ],
+        list[str] | None,
+        typer.Option(
+            "--queue",
+            help="A queue to serve, with a weight like mail=3 if it is to get more than the others; may be"
+            " given several times. Else SUPAQUEUE_WORKER_QUEUES, with commas between; else default.",
+        ),
+    ] = None,
     concurrency: Annotated[int, typer.Option(help="Handlers that run at the same time.")] = 16,
     lease_seconds: Annotated[
         float, typer.Option(help="A worker silent for so long loses its tasks to another one.")
@@ -69,7 +73,7 @@ def worker(
         running = Worker(
             handlers,
             settings,
-            queues=queue,
+            queues=read_queues(queue, os.environ),
             concurrency=concurrency,
             lease_seconds=lease_seconds,
             grace_seconds=grace_seconds,

@@ -116,6 +116,7 @@ class AsyncQueue:
         tags: Iterable[str] = (),
         tenant: str | None = None,
         unique: Unique | None = None,
+        priority: int = 0,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -142,6 +143,7 @@ class AsyncQueue:
             tags=tags,
             tenant=tenant,
             unique=unique,
+            priority=priority,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = await self._send(call)

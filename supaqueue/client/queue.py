@@ -113,6 +113,7 @@ class Queue:
         tags: Iterable[str] = (),
         tenant: str | None = None,
         unique: Unique | None = None,
+        priority: int = 0,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -139,6 +140,7 @@ class Queue:
             tags=tags,
             tenant=tenant,
             unique=unique,
+            priority=priority,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = self._send(call)

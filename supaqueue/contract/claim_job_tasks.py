@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pydantic import SkipValidation, TypeAdapter
@@ -60,7 +60,7 @@ class ClaimJobTasks(Call[Claimed]):
     """Lease up to `want` tasks for `lease_seconds`; a repeat of `request_id` answers those still held.
 
     `holding` is how many tasks the worker holds already; `started` reports those of them whose handlers have
-    begun since the last call.
+    begun since the last call. `weights` say how the queues share what is claimed: 1 for one not named.
     """
 
     function: ClassVar[str] = "claim_job_tasks_v1"
@@ -75,6 +75,7 @@ class ClaimJobTasks(Call[Claimed]):
     lease_seconds: float
     marks: Mapping[str, Json]
     started: tuple[TaskRef, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def arguments(self) -> dict[str, Json]:
         """Return the function's arguments by name."""
@@ -89,6 +90,7 @@ class ClaimJobTasks(Call[Claimed]):
             "marks": dict(self.marks),
             "started": [ref.row() for ref in self.started],
             "contract_version": CONTRACT_VERSION,
+            "weights": dict(self.weights) or None,
         }
 
     def parse(self, body: Json) -> Claimed:

@@ -23,3 +23,4 @@ class JobOptions(TypedDict, total=False):
     tags: Iterable[str]
     tenant: str | None
     unique: Unique | None
+    priority: int

@@ -19,6 +19,7 @@ from supaqueue.unique import Unique
 
 MAX_ATTEMPTS = 1000
 MAX_TAGS = 100
+HIGHEST_PRIORITY = 5
 LONGEST_DELAY = timedelta(days=36_500).total_seconds()
 LONGEST_TIMEOUT = timedelta(days=30).total_seconds()
 SHORTEST_SECONDS = 0.001
@@ -38,6 +39,7 @@ _OPTIONS = frozenset(
         "tags",
         "tenant",
         "unique",
+        "priority",
     )
 )
 
@@ -62,9 +64,10 @@ class NewJob:
         deadline: no attempt begins after it, and a running one is ended: an aware time, or seconds or a
             timedelta counted from when it may first run; by default the task type's, else none.
         tags: to find it by; up to 100.
-        tenant: whose it is, 1 to 200 characters; a cutover may route by it.
+        tenant: whose it is, 1 to 200 characters: tenants are served in turn, and a cutover may route by it.
         unique: a key that one job of its type holds at a time, see `Unique`; refused while a legacy queue may
             own jobs of the type.
+        priority: -5 to 5: of one queue, higher ones are claimed first.
 
     Raises:
         InvalidInput: naming the field.
@@ -85,6 +88,7 @@ class NewJob:
     tags: tuple[str, ...]
     tenant: str | None
     unique: Unique | None
+    priority: int
     owner: Literal["supabase", "legacy"] | None = field(compare=False)
     is_minted: bool = field(compare=False, repr=False)
 
@@ -105,6 +109,7 @@ class NewJob:
         tags: Iterable[str] = (),
         tenant: str | None = None,
         unique: Unique | None = None,
+        priority: int = 0,
     ) -> None:
         if run_at is not None and delay is not None:
             raise InvalidInput("give either run_at or delay, not both", field="delay")
@@ -124,6 +129,7 @@ class NewJob:
             "tags": _checked_tags(tags),
             "tenant": None if tenant is None else check_text(tenant, field="tenant"),
             "unique": _checked_unique(unique),
+            "priority": _checked_priority(priority),
             "owner": job_id.owner if isinstance(job_id, Ticket) else None,
             # Only this object knows the id: no other try of the job can have been placed elsewhere.
             "is_minted": job_id is None and idempotency_key is None,
@@ -168,6 +174,7 @@ class NewJob:
             "tags": list(self.tags) or None,
             "tenant": self.tenant,
             **unique_row(self.unique),
+            "priority": self.priority or None,
         }
         return without_none(row)
 
@@ -229,6 +236,7 @@ class NewJob:
             "tags": bool(self.tags),
             "tenant": self.tenant is not None,
             "unique": self.unique is not None,
+            "priority": self.priority != 0,
         }
         return tuple(name for name, is_given in given.items() if is_given)
 
@@ -312,6 +320,13 @@ def checked_attempts(value: object) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS:
         raise InvalidInput(f"must be a whole number from 1 to {MAX_ATTEMPTS:,}", field="max_attempts")
+    return value
+
+
+def _checked_priority(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > HIGHEST_PRIORITY:
+        text = f"must be a whole number from {-HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}"
+        raise InvalidInput(text, field="priority")
     return value
 
 

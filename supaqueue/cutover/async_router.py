@@ -139,6 +139,7 @@ class AsyncDualWriteQueue:
         tags: Iterable[str] = (),
         tenant: str | None = None,
         unique: Unique | None = None,
+        priority: int = 0,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -165,6 +166,7 @@ class AsyncDualWriteQueue:
             tags=tags,
             tenant=tenant,
             unique=unique,
+            priority=priority,
         )
         self._checks.check(job)
         answers = await self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))

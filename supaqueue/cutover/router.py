@@ -136,6 +136,7 @@ class DualWriteQueue:
         tags: Iterable[str] = (),
         tenant: str | None = None,
         unique: Unique | None = None,
+        priority: int = 0,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -162,6 +163,7 @@ class DualWriteQueue:
             tags=tags,
             tenant=tenant,
             unique=unique,
+            priority=priority,
         )
         self._checks.check(job)
         answers = self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))

@@ -77,6 +77,7 @@ class Claimer:
     leases: Leases
     worker_id: str
     queues: tuple[str, ...]
+    weights: Mapping[str, float]
     task_types: tuple[str, ...]
     lease_seconds: float
     room: Room
@@ -172,6 +173,7 @@ class Claimer:
             lease_seconds=self.lease_seconds,
             marks=self._marks,
             started=self.leases.unreported_starts(),
+            weights=self.weights,
         )
 
     async def _take(self, claimed: Claimed) -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -55,7 +55,8 @@ class Worker:
         registry: what this worker serves; other task types are left to other workers.
         settings: where the queue is, and the key; `Settings.load()` if not given. With `DatabaseSettings` it
             calls Postgres over direct connections, five at most.
-        queues: names of the queues, at least one.
+        queues: names of the queues, at least one; as a mapping, with their weights, 0.001 to 1,000: of what
+            is claimed while all have work, each queue gets its share of the weights' sum.
         concurrency: handlers that run at the same time.
         lease_seconds: a task whose worker was not heard of for so long is given to another one.
         grace_seconds: how long running handlers may go on after `stop`.
@@ -71,7 +72,7 @@ class Worker:
         registry: Registry,
         settings: Settings | DatabaseSettings | None = None,
         *,
-        queues: Sequence[str] = ("default",),
+        queues: Sequence[str] | Mapping[str, float] = ("default",),
         concurrency: int = 16,
         lease_seconds: float = 30.0,
         grace_seconds: float = 20.0,
@@ -85,6 +86,7 @@ class Worker:
         self.registry = registry
         self.settings = settings or Settings.load()
         self.queues = tuple(dict.fromkeys(queues))
+        self.weights = dict(queues) if isinstance(queues, Mapping) else {}
         self.concurrency = concurrency
         self.lease_seconds = lease_seconds
         self.grace_seconds = grace_seconds
@@ -189,6 +191,7 @@ class Worker:
             leases=self._leases,
             worker_id=self.worker_id,
             queues=self.queues,
+            weights=self.weights,
             task_types=served_types(self.registry),
             lease_seconds=self.lease_seconds,
             room=self._room,
@@ -284,11 +287,15 @@ class Worker:
             _log.warning("could not unregister (%s)", type(failed).__name__)
 
 
-def _check(registry: Registry, queues: Sequence[str], concurrency: int, lease_seconds: float) -> None:
+def _check(
+    registry: Registry, queues: Sequence[str] | Mapping[str, float], concurrency: int, lease_seconds: float
+) -> None:
     if not registry.handlers:
         raise ConfigurationError("the registry has no handlers: register one with @registry.task(...)")
     if isinstance(queues, str) or not queues or not all(queues):
         raise ConfigurationError("queues: give a list of at least one name")
+    if isinstance(queues, Mapping) and not all(0.001 <= weight <= 1000 for weight in queues.values()):
+        raise ConfigurationError("queues: give weights between 0.001 and 1,000")
     if concurrency < 1:
         raise ConfigurationError("concurrency: give at least 1")
     if not 1 <= lease_seconds <= 86400:

@@ -38,6 +38,8 @@ class Model:
     ever_started: bool = False
     cancel_requested: bool = False
     abandoned: bool = False
+    priority: int = 0
+    tenant: str | None = None
 
     @property
     def leased(self) -> bool:
@@ -99,12 +101,19 @@ class QueueMachine(RuleBasedStateMachine):
     def begin(self) -> Any:
         return self.enqueue(3, 0)
 
-    @rule(target=jobs, count=st.integers(1, 4), delay=st.sampled_from([0, 0, 1000]))
-    def enqueue(self, count: int, delay: float) -> Any:
-        jobs = [new_job(self.queue, max_attempts=MAX_ATTEMPTS, delay_seconds=delay) for _ in range(count)]
+    @rule(
+        target=jobs,
+        count=st.integers(1, 4),
+        delay=st.sampled_from([0, 0, 1000]),
+        priority=st.sampled_from([0, 0, 0, 1, -2]),
+        tenant=st.sampled_from([None, None, "a", "b"]),
+    )
+    def enqueue(self, count: int, delay: float, priority: int = 0, tenant: str | None = None) -> Any:
+        options: Row = {"priority": priority, "delay_seconds": delay} | ({"tenant": tenant} if tenant else {})
+        jobs = [new_job(self.queue, max_attempts=MAX_ATTEMPTS, **options) for _ in range(count)]
         assert answers(self.calls.enqueue(*jobs)) == ["created"] * count
         for job in jobs:
-            self.models[job["job_id"]] = Model()
+            self.models[job["job_id"]] = Model(priority=priority, tenant=tenant)
             self.sent[job["job_id"]] = job
         return multiple(*(job["job_id"] for job in jobs))
 
@@ -118,8 +127,10 @@ class QueueMachine(RuleBasedStateMachine):
     def claim(self, number: int, want: int) -> Any:
         worker, request_id = self.workers[number], str(uuid4())
         before = copy.deepcopy(worker.marks)
-        tasks = self.claimed(worker.claim(want, request_id=request_id))
+        tasks = worker.claim(want, request_id=request_id)
         assert len(tasks) <= want
+        self.check_priorities(tasks)
+        self.claimed(tasks)
         return number, request_id, before, tasks
 
     @rule(target=tasks, claim=claims)
@@ -131,7 +142,8 @@ class QueueMachine(RuleBasedStateMachine):
         number, request_id, marks, tasks = claim
         held = [task for task in tasks if self.holds(task)]
         asker = copy.copy(self.workers[number])
-        assert leases(asker.claim(5, request_id=request_id, marks=marks)) == leases(held)
+        again = leases(asker.claim(5, request_id=request_id, marks=marks))
+        assert sorted(again, key=str) == sorted(leases(held), key=str)
 
     @rule(task=tasks, starts=st.booleans(), number=st.integers(0, 1))
     def heartbeat(self, task: Row, starts: bool, number: int) -> None:
@@ -211,6 +223,11 @@ class QueueMachine(RuleBasedStateMachine):
             for job_id, m in self.models.items()
         }
         assert found == expected
+
+    def check_priorities(self, tasks: list[Row]) -> None:
+        """A claim answers the highest first."""
+        given = [self.models[task["job_id"]].priority for task in tasks]
+        assert given == sorted(given, reverse=True)
 
     def holds(self, task: Row) -> bool:
         model = self.models[task["job_id"]]

@@ -36,6 +36,7 @@ _JSON_ARGUMENTS = frozenset(
         "outcomes",
         "failures",
         "settle_by_type",
+        "weights",
     )
 )
 _LEASE = ("job_id", "task_number", "lease_token")

@@ -15,6 +15,7 @@ OURS = (
     "job_tasks",
     "job_task_attempts",
     "job_claims",
+    "job_lines",
     "job_workers",
     "job_archives",
     "job_changes",

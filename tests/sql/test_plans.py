@@ -100,6 +100,8 @@ class Session:
         taken = [{name: job[name] for name in job if name != "owner"} for job in taken]
         copied, released = self.going()
         first = Worker(calls.connection, queues=[QUEUE, "empty"])
+        calls.enqueue(*(new_job("lines", tenant=f"t{n}", priority=n % 3) for n in range(2 * ROWS)))
+        lines = Worker(calls.connection, queues=["lines", QUEUE])
         thirds = [claimed[:10], claimed[10:20], claimed[20:30], claimed[30:40], claimed[40:]]
         outcomes = ["done", "retry", "snooze", "fail", "not_started"]
         ends = [e for tasks, outcome in zip(thirds, outcomes, strict=True) for e in endings(tasks, outcome)]
@@ -107,6 +109,8 @@ class Session:
             "enqueue": lambda: calls.enqueue(*(new_job(QUEUE) for _ in range(ROWS // 2)), *repeated),
             "claim": lambda: worker.claim(ROWS, lease_seconds=LONG),
             "first claim": lambda: first.claim(ROWS, lease_seconds=LONG),
+            "claim of lines": lambda: lines.claim(ROWS, lease_seconds=LONG, weights={"lines": 2}),
+            "next claim of lines": lambda: lines.claim(ROWS, lease_seconds=LONG, weights={"lines": 2}),
             "repeated claim": lambda: worker.claim(ROWS, request_id=request_id, lease_seconds=LONG),
             "heartbeat": lambda: worker.heartbeat(kept, kept, LONG, worker.worker_id),
             "finish": lambda: worker.finish(ends, worker_id=worker.worker_id),
@@ -198,7 +202,8 @@ def check_plans(session: Session) -> None:
         allowed = 20 * ROWS + (session.leases() if name == "repeated claim" else 0)
         assert [scan for scan in found if scan.rows > allowed] == [], name
         leases = 2 * session.leases() if name == "end of a hand-back" else 0
-        assert blocks(plans) < 150 * ROWS + leases, (name, blocks(plans))
+        # Of 7,780 that a claim read, a few hundred are the index of lines: it also makes 100 tasks ready again.
+        assert blocks(plans) < 160 * ROWS + leases, (name, blocks(plans))
 
 
 def test_plans_made_while_the_tables_were_empty(large: Large) -> None:

@@ -157,6 +157,7 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         tuple(stored["tags"]) if "tags" in stored else (),
         get("tenant"),
         None,  # no job that legacy may own has a unique key
+        get("priority", 0),
         None,
         False,
     )

@@ -21,6 +21,7 @@ from supaqueue.testing.memory.leases import LONE_LEASES, claimed, end_leases, le
 from supaqueue.testing.memory.pauses import is_paused
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.tables import Row, Tables, TaskRow
+from supaqueue.testing.memory.turns import chosen, next_turns, read_turns
 
 DRAIN_AFTER = timedelta(seconds=30)
 BYTES_LIMIT = 4 * 1_048_576
@@ -37,6 +38,8 @@ class Claim:
     want: int
     holding: int
     lease_seconds: float
+    marks: Row
+    weights: Row
 
     def lease(self, tables: Tables, tasks: list[TaskRow]) -> list[TaskRow]:
         """Lease these tasks to the worker that claims, and return them."""
@@ -61,10 +64,11 @@ def claim_job_tasks_v1(
     marks: Any,
     started: Any,
     contract_version: Any,
+    weights: Any = None,
 ) -> Row:
     """Lease up to `want` tasks. A repeat is answered with those of its tasks that are still held."""
     check_call(contract_version)
-    claim = _checked(request_id, worker_id, queues, task_types, want, holding, lease_seconds, marks)
+    claim = _checked(request_id, worker_id, queues, task_types, want, holding, lease_seconds, marks, weights)
     check_leases("started", started)
     if claim.request_id in tables.claims:
         return _repeated(tables, claim, marks)
@@ -82,6 +86,7 @@ def _checked(
     holding: Any,
     lease_seconds: Any,
     marks: Any,
+    weights: Any,
 ) -> Claim:
     read_id = None if request_id is None else read_uuid(request_id)
     check_lease_seconds(lease_seconds)
@@ -96,7 +101,30 @@ def _checked(
         raise invalid("queues, task_types: expected names of 1 to 200 characters")
     if not isinstance(marks, dict):
         raise invalid("marks: expected what the last claim answered, {} at first")
-    return Claim(read_id, worker_id, tuple(queues), tuple(task_types), want, holding, lease_seconds)
+    _check_weights(weights, queues)
+    return Claim(
+        read_id,
+        worker_id,
+        tuple(queues),
+        tuple(task_types),
+        want,
+        holding,
+        lease_seconds,
+        marks,
+        weights or {},
+    )
+
+
+def _check_weights(weights: Any, queues: Collection[str]) -> None:
+    if weights is None:
+        return
+    if not isinstance(weights, dict):
+        raise invalid("weights: expected an object, of queues and numbers")
+    if not set(weights) <= set(queues):
+        raise invalid("weights: expected names of the queues alone")
+    for weight in weights.values():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0.001 <= weight <= 1000:
+            raise invalid("weights: expected numbers from 0.001 to 1000")
 
 
 def _repeated(tables: Tables, claim: Claim, marks: Row) -> Row:
@@ -108,25 +136,24 @@ def _repeated(tables: Tables, claim: Claim, marks: Row) -> Row:
         and task.is_held(task.lease_token, claim.worker_id)
     ]
     alone = any(map(_is_lone, held))
-    return _answer(tables, sorted(held, key=_position), alone=alone, more=True) | {"marks": marks}
+    return _answer(tables, sorted(held, key=_by_priority), alone=alone, more=True) | {"marks": marks}
 
 
 def _claimed(tables: Tables, claim: Claim) -> Row:
     lone, drain = _claim_lone(tables, claim, claim.want)
     want = 0 if lone or drain else claim.want
-    taken: list[TaskRow] = []
     failed: list[Row] = []
-    more = False
-    for queue in sorted(set(claim.queues), key=lambda queue: _draw(claim.request_id, queue)):
+    for queue in dict.fromkeys(claim.queues):
         failed += _rescue(tables, queue) + expire(tables, queue)
         _promote(tables, queue)
-        if want > len(taken) and not is_paused(tables, queue):
-            more = _claim_ready(tables, claim, queue, want, taken) or more
+    taken, more = _claim_ready(tables, claim, want) if want else ([], False)
     if not lone and not taken and not drain:  # what was rescued just now may have lost its second lease
         lone, drain = _claim_lone(tables, claim, want)
     wait_seconds = None if more else _seconds_to_next_due(tables, claim.queues)
     paused = [queue for queue in claim.queues if is_paused(tables, queue)]
-    return _answer(tables, [*lone, *taken], bool(lone), drain, failed, more, wait_seconds, paused)
+    return _answer(tables, [*lone, *taken], bool(lone), drain, failed, more, wait_seconds, paused) | {
+        "marks": next_turns(read_turns(claim.marks), taken)
+    }
 
 
 def _answer(
@@ -218,13 +245,13 @@ def _promote(tables: Tables, queue: str) -> None:
         task.position = tables.next_number()
 
 
-def _claim_ready(tables: Tables, claim: Claim, queue: str, want: int, taken: list[TaskRow]) -> bool:
-    """Lease ready tasks of one queue, add them to `taken`, and say whether there may be more."""
-    ready = [task for task in _ready(tables, claim, queue) if not _is_lone(task)]
-    bytes_left = BYTES_LIMIT - sum(task.payload_bytes for task in taken)
-    chosen = _within(bytes_left, sorted(ready, key=_position)[: want - len(taken)])
-    taken += claim.lease(tables, chosen)
-    return len(taken) == want or len(chosen) < len(ready)
+def _claim_ready(tables: Tables, claim: Claim, want: int) -> tuple[list[TaskRow], bool]:
+    """Lease ready tasks and return them, and whether there may be more."""
+    queues = [queue for queue in dict.fromkeys(claim.queues) if not is_paused(tables, queue)]
+    ready = [task for queue in queues for task in _ready(tables, claim, queue) if not _is_lone(task)]
+    in_order = chosen(ready, claim.weights, read_turns(claim.marks), claim.request_id)
+    taken = claim.lease(tables, _within(BYTES_LIMIT, in_order[:want]))
+    return taken, len(taken) == want or len(taken) < len(ready)
 
 
 def _within(bytes_left: int, tasks: list[TaskRow]) -> list[TaskRow]:
@@ -261,6 +288,10 @@ def _not_ready(tables: Tables, queues: Collection[str]) -> list[TaskRow]:
         for task in tables.tasks()
         if task.queue in queues and task.status == "pending" and task.position is None
     ]
+
+
+def _by_priority(task: TaskRow) -> tuple[int, int]:
+    return -task.priority, _position(task)
 
 
 def _position(task: TaskRow) -> int:

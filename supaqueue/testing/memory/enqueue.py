@@ -34,6 +34,7 @@ _FIELDS = {
     "deadline_at": "a string",
     "tags": "an array of names",
     "tenant": "1 to 200 characters",
+    "priority": "-5 to 5",
     "owner": "a string",
     **UNIQUE,
     **POLICY,
@@ -123,7 +124,7 @@ def _store(tables: Tables, job: JobRow, row: Row) -> str:
 def _dedupe(tables: Tables, job: JobRow, task: TaskRow, row: Row, met: Meeting) -> str:
     job.deduped_into, job.deduped_as, job.finished_at = met.holder, met.met_as, tables.now
     if met.met_as != "deduplicated":
-        replace_job(tables.jobs[met.holder], task, row, met.met_as)
+        replace_job(tables, tables.jobs[met.holder], task, row, met.met_as)
     return met.met_as
 
 
@@ -148,6 +149,8 @@ def _new_task(tables: Tables, job: JobRow, row: Row) -> TaskRow:
         task_number=0,
         queue=job.queue,
         task_type=job.task_type,
+        tenant=row.get("tenant"),
+        priority=int(row.get("priority") or 0),
         payload=row.get("payload"),
         payload_bytes=len(json.dumps(row.get("payload"), ensure_ascii=False).encode()),
         run_at=run_at,

@@ -49,6 +49,8 @@ class TaskRow:
     max_attempts: int
     backoff: Backoff
     timeout: timedelta | None = None
+    tenant: str | None = None
+    priority: int = 0
     deadline_at: datetime | None = None
     status: TaskStatus = "pending"
     result: Any = None

@@ -80,7 +80,7 @@ def retake_key(tables: Tables, job: JobRow) -> bool:
     return True
 
 
-def replace_job(job: JobRow, asked: TaskRow, row: Row, met_as: Met) -> None:
+def replace_job(tables: Tables, job: JobRow, asked: TaskRow, row: Row, met_as: Met) -> None:
     """Give a waiting job what another one asked for, and its time too if it is pushed back."""
     [task] = job.tasks
     task.payload, task.payload_bytes = asked.payload, asked.payload_bytes
@@ -88,6 +88,9 @@ def replace_job(job: JobRow, asked: TaskRow, row: Row, met_as: Met) -> None:
     task.max_attempts = task.attempts + asked.max_attempts
     task.attempts_before_replay = task.attempts
     task.checkpoint = task.progress_percent = task.progress_message = None
+    if task.position is not None and task.priority != asked.priority:
+        task.position = asked.position or tables.next_number()
+    task.priority = asked.priority
     if met_as == "pushed_back":
         task.run_at = asked.run_at
         task.position = None if asked.position is None else task.position or asked.position
