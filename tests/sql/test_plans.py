@@ -202,7 +202,7 @@ def check_plans(session: Session) -> None:
         allowed = 20 * ROWS + (session.leases() if name == "repeated claim" else 0)
         assert [scan for scan in found if scan.rows > allowed] == [], name
         leases = 2 * session.leases() if name == "end of a hand-back" else 0
-        # Of 7,780 that a claim read, a few hundred are the index of lines: it also makes 100 tasks ready again.
+        # Of 7,780 that a claim read, a few hundred are the lines' index: it also makes 100 tasks ready again.
         assert blocks(plans) < 160 * ROWS + leases, (name, blocks(plans))
 
 
