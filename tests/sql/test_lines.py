@@ -148,9 +148,9 @@ def test_shares_follow_the_weights(calls: Calls, worker: Worker) -> None:
     chance = random.Random(7)
     weights = {f"q{n}": weight for n, weight in enumerate([1, 2, 3, 4])}
     for queue in weights:
-        calls.enqueue_new(queue, 400)
+        calls.enqueue_new(queue, 300)
     worker.queues = list(weights)
-    claims = 500
+    claims = 300
     seen: Counter[str] = Counter()
     for _ in range(claims):
         request_id = f"{chance.getrandbits(128):032x}"
