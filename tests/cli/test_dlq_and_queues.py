@@ -14,6 +14,7 @@ import pytest
 from supaqueue.client import Queue
 from supaqueue.contract import ClaimJobTasks, FinishedTask, FinishJobTasks, FinishOutcome, TaskError
 from supaqueue.devstack import Stack
+from supaqueue.errors import QueueFull
 from supaqueue.job_id import new_job_id
 from supaqueue.settings import Settings
 from supaqueue.transport import RestTransport
@@ -117,6 +118,8 @@ def test_replay_by_id_and_by_filter_and_drop(
         (["dlq", "show", "7"], "job_id"),
         (["dlq", "show", new_job_id()], "there is no job"),
         (["dlq", "list", "--after", "yesterday"], "2030-01-31"),
+        (["queues", "limit-waiting", "a", "7"], "--refuse or --slow"),
+        (["queues", "limit-waiting", "a", "7", "--none"], "--none alone"),
         (["queues", "pause", "a", "--for", "soon"], "90s, 15m"),
         (["queues", "pause", "a", "--for", "1h", "--until", "2030-01-01"], "not both"),
     ],
@@ -126,6 +129,18 @@ def test_what_users_get_wrong_is_one_sentence(run: Run, arguments: list[str], sa
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert said in done.stderr, done.stderr
+
+
+def test_limit_waiting(run: Run, client: Queue, queue_name: str) -> None:
+    limited = run("queues", "limit-waiting", queue_name, "1", "--refuse", "--by", "me")
+    assert limited.stdout == f"{queue_name}: at most 1 wait, then refuse\n"
+    client.enqueue("bill", queue=queue_name)
+    with pytest.raises(QueueFull):
+        client.enqueue("bill", queue=queue_name)
+    assert (
+        run("queues", "limit-waiting", queue_name, "--none").stdout == f"{queue_name}: any number may wait\n"
+    )
+    client.enqueue("bill", queue=queue_name)
 
 
 def test_pause_list_resume(run: Run, client: Queue, queue_name: str) -> None:
