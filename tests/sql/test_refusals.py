@@ -217,7 +217,7 @@ def place(**changes: Any) -> dict[str, Any]:
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("enqueue_jobs_v1", job_with(order_key=SECRET), "SQ002", "jobs[1].order_key"),
-    ("enqueue_jobs_v1", job_with(priority=1), "SQ002", "jobs[1].priority"),
+    ("enqueue_jobs_v1", job_with(priority=6), "SQ003", "jobs[1].priority"),
     ("enqueue_jobs_v1", job_with(job_id=SECRET), "SQ003", "jobs[1].job_id"),
     ("enqueue_jobs_v1", job_with(job_id=None), "SQ003", "jobs[1].job_id"),
     ("enqueue_jobs_v1", job_with(job_id=7), "SQ003", "jobs[1].job_id"),

@@ -63,7 +63,7 @@ def test_refused_by_field(options: dict[str, Any], field: str) -> None:
     assert raised.value.field == field
 
 
-@pytest.mark.parametrize("option", ["priority", "order_key", "depends_on"])
+@pytest.mark.parametrize("option", ["order_key", "depends_on"])
 def test_options_of_later_versions_are_refused_by_name(option: str) -> None:
     with pytest.raises(TypeError, match=option):
         NewJob("a", **{option: 1})  # type: ignore[arg-type]
