@@ -43,13 +43,14 @@ declare
     open_queues text[];
     any_more boolean;
     new_marks jsonb;
-    lease constant interval := make_interval(secs => lease_seconds);
+    lease interval;
 begin
     perform supaqueue_lock_flag_shared();
     perform supaqueue_check_call(contract_version);
     perform supaqueue_check_claim(request_id, worker_id, queues, task_types, want, holding, lease_seconds, marks);
     perform supaqueue_check_weights(weights, queues);
     perform supaqueue_check_leases('started', started);
+    lease := make_interval(secs => lease_seconds);
 
     -- Marks need a number that is younger than the call.
     number := case when pg_current_xact_id_if_assigned() is null then pg_current_xact_id()::text::bigint end;

@@ -87,7 +87,7 @@ begin
         insert into job_lines (queue, priority)
         select g.queue, g.priority from given g
         where g.priority <> 0
-            and not exists (select from job_lines b where b.queue = g.queue and b.priority = g.priority)
+            and not exists (select from job_lines b where b.queue = g.queue and b.priority = g.priority offset 0)
         group by g.queue, g.priority order by g.queue, g.priority
         on conflict do nothing
     ), shadows as (

@@ -39,6 +39,7 @@ from supaqueue.contract import (
     HoldLease,
     KeepRolloutEvidence,
     LegacyOutcome,
+    LimitWaiting,
     ListRolloutNotices,
     ListRolloutSteps,
     ListSchedules,
@@ -427,6 +428,13 @@ def pause(story: Story) -> Call[Any]:
     return PauseQueues((story.queue, story.other_queue), reason="now", changed_by=story.worker)
 
 
+def limit_waiting(story: Story) -> Call[Any]:
+    """A queue that had another limit, and one that had none."""
+    story.enqueued(2)
+    story.transport.send(LimitWaiting((story.other_queue,), 5, "refuse"))
+    return LimitWaiting((story.queue, story.other_queue), 3, "slow", changed_by=story.worker)
+
+
 def resume(story: Story) -> Call[Any]:
     """A queue that is paused, and one that never was."""
     story.transport.send(PauseQueues((story.queue,)))
@@ -584,6 +592,7 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     PruneJobs: prune,
     DropDeadLetters: drop,
     PauseQueues: pause,
+    LimitWaiting: limit_waiting,
     RegisterWorker: register,
     RemoveSchedules: remove,
     SwitchSchedules: switch,

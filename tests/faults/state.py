@@ -34,6 +34,8 @@ _TABLES = {
     "job_workers": "select * from job_workers where worker_id = any (%(workers)s) order by worker_id",
     "job_queues": "select queue, isfinite(paused_until) as is_bounded, paused_by, reason from job_queues"
     " where queue = any (%(names)s) order by queue",
+    "job_waiting_limits": "select queue, waiting_limit, on_full, changed_by from job_waiting_limits"
+    " where queue = any (%(names)s) order by queue",
     "job_task_types": "select * from job_task_types where task_type = any (%(names)s) order by task_type",
     "feature_flag": "select * from feature_flag where flag_name = any (%(names)s)",
     "feature_flag_changes": "select flag_name, changed_by, reason, evidence from feature_flag_changes"

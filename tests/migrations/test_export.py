@@ -79,12 +79,12 @@ def test_pushed_files_are_applied_ones_for_migrate(
 def test_an_upgrade_by_files_ends_like_one_by_migrate(
     database_url: str, database: Database, tmp_path: Path, folder: Folder
 ) -> None:
-    push(database, export(tmp_path, "pushed", files=folder.files))
+    push(database, export(tmp_path, "by_push", files=folder.files))
     Migrator(database_url, "applied", files=folder.files).apply()
     folder.write("functions/count_notes_v1.sql", function("count_notes_v1", "select 7::bigint"))
     text = "-- supaqueue: no transaction\ncreate index concurrently notes_body on notes (body);\n"
     folder.write("migrations/006_notes_body.sql", text)
-    push(database, export(tmp_path, "pushed", files=folder.files))
+    push(database, export(tmp_path, "by_push", files=folder.files))
     Migrator(database_url, "applied", files=folder.files).apply()
     assert same(database)
 
