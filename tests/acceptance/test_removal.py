@@ -85,6 +85,15 @@ def test_every_command_is_listed_and_helps(rest: Path) -> None:
         run(rest, sys.executable, "-m", "supaqueue", command, "--help")
 
 
+def test_a_load_test_says_that_there_is_no_router_any_more(rest: Path) -> None:
+    command = [sys.executable, "-m", "supaqueue", "loadtest", "--through-router"]
+    env = os.environ | {"PYTHONPATH": str(rest), "SUPABASE_SERVICE_ROLE_KEY": "key", "NO_COLOR": "1"}
+    env["SUPABASE_URL"] = "http://127.0.0.1:9"
+    done = subprocess.run(command, cwd=rest, env=env, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "needs the package supaqueue.cutover, which was removed here" in " ".join(done.stderr.split())
+
+
 @pytest.mark.slow
 def test_tests_without_servers_pass(rest: Path) -> None:
     pytest_in(rest, *WITHOUT_SERVERS)

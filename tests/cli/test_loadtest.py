@@ -102,7 +102,6 @@ REFUSED = [
     (["--drain-seconds", "-1"], "--drain-seconds: must be 0 to 86400"),
     (["--task-type", "bill", "--workers", "1"], "its own workers run jobs of type supaqueue-loadtest only"),
     (["--payload", "nowhere.json"], "nowhere.json cannot be read"),
-    (["--through-router"], "this needs the legacy queue, and none is named"),
     (["--nonsense"], "No such option"),
 ]
 

@@ -70,3 +70,10 @@ def test_measures_both_systems_as_one(
     assert workers(database, QUEUE) == []
     assert rows(database, QUEUE, "pending") == 0
     assert found["cleaned_up"]["removed"] > 0
+
+
+def test_needs_to_know_the_old_queue(stack18: Stack, tmp_path: Path) -> None:
+    done = LoadTests(stack18, tmp_path).run("--through-router", SUPAQUEUE_LEGACY="")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "this needs the legacy queue, and none is named" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

@@ -87,8 +87,8 @@ def test_every_job_is_completed_once(
             )
     assert running.handlers_ended is True
     assert sorted(runs) == list(range(2 * JOBS))
-    assert recorded(own_stack, "select outcome, count(*) from job_task_attempts group by 1") == [
-        ("done", 2 * JOBS)
-    ]
+    # What waited in the worker meanwhile may have been handed back: that costs no attempt.
+    outcomes = "select outcome, count(*) from job_task_attempts where outcome <> 'not_started' group by 1"
+    assert recorded(own_stack, outcomes) == [("done", 2 * JOBS)]
     assert recorded(own_stack, "select status, count(*) from jobs group by 1") == [("completed", 2 * JOBS)]
     assert recorded(own_stack, "select sum(attempts), sum(lost_leases) from job_tasks") == [(2 * JOBS, 0)]
