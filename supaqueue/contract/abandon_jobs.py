@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.answer import AbandonAnswer
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
-_REPLY = TypeAdapter(tuple[AbandonAnswer, ...])
+_REPLY = ReplyType(tuple[AbandonAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

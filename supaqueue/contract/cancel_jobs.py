@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.answer import CancelAnswer
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
-_REPLY = TypeAdapter(tuple[CancelAnswer, ...])
+_REPLY = ReplyType(tuple[CancelAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

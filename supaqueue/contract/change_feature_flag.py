@@ -8,11 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, TypedDict, cast
 
-from pydantic import SkipValidation, TypeAdapter
+from pydantic import SkipValidation
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.feature_flag import FeatureFlag, HandBack, Stage
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 class FlagChange(TypedDict, total=False):
@@ -33,7 +34,7 @@ class FlagChange(TypedDict, total=False):
     latched: bool
 
 
-_FLAG = TypeAdapter(FeatureFlag)
+_FLAG = ReplyType(FeatureFlag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class LoggedFlagChange:
     after: SkipValidation[Json]
 
 
-_CHANGES = TypeAdapter(tuple[LoggedFlagChange, ...])
+_CHANGES = ReplyType(tuple[LoggedFlagChange, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from pydantic import SkipValidation, TypeAdapter
+from pydantic import SkipValidation
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.contract.task import ClaimedTask, TaskRef
 
 
@@ -52,7 +53,7 @@ class Claimed:
     closed: tuple[str, ...] = ()
 
 
-_REPLY = TypeAdapter(Claimed)
+_REPLY = ReplyType(Claimed)
 
 
 @dataclass(frozen=True, slots=True)

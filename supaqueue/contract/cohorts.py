@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
 from supaqueue.contract.moment import check_span, check_time
+from supaqueue.contract.reply_type import ReplyType
 
 COHORT_COLUMNS = ("minute", "task_type", "first_canary", "first_control", "final_canary", "final_control")
 LARGEST_COHORT_PAGE = 5_000
@@ -87,9 +86,9 @@ class CohortTotals:
     backlogs: tuple[BacklogSample, ...]
 
 
-_CLOSED = TypeAdapter(ClosedCohorts)
-_PAGE = TypeAdapter(CohortPage)
-_TOTALS = TypeAdapter(CohortTotals)
+_CLOSED = ReplyType(ClosedCohorts)
+_PAGE = ReplyType(CohortPage)
+_TOTALS = ReplyType(CohortTotals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class SpokenVersions:
     oldest: int
 
 
-_REPLY = TypeAdapter(SpokenVersions)
+_REPLY = ReplyType(SpokenVersions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.answer import QueuePause
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.job import TaskStatus
 
 
@@ -62,7 +61,7 @@ class Stats:
     paused: tuple[QueuePause, ...] = ()
 
 
-_REPLY = TypeAdapter(Stats)
+_REPLY = ReplyType(Stats)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
 from supaqueue.contract.mirrors import MirrorState
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class MirrorCounts:
     held: int
 
 
-_REPLY = TypeAdapter(MirrorCounts)
+_REPLY = ReplyType(MirrorCounts)
 
 
 @dataclass(frozen=True, slots=True)

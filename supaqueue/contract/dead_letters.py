@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, TypedDict
 
-from pydantic import TypeAdapter
-
 from supaqueue.answer import DropAnswer, ReplayAnswer
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json, check_text, without_none
 from supaqueue.contract.moment import check_time
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.contract.task import TaskRef
 from supaqueue.job import DeadLetter
 from supaqueue.job_id import check_job_id
@@ -77,9 +76,9 @@ class DeadLetterPage:
     next_page: str | None
 
 
-_PAGE = TypeAdapter(DeadLetterPage)
-_REPLAYED = TypeAdapter(tuple[ReplayAnswer, ...])
-_DROPPED = TypeAdapter(tuple[DropAnswer, ...])
+_PAGE = ReplyType(DeadLetterPage)
+_REPLAYED = ReplyType(tuple[ReplayAnswer, ...])
+_DROPPED = ReplyType(tuple[DropAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

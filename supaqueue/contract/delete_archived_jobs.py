@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class DeletedBatch:
     kept: tuple[str, ...]
 
 
-_REPLY = TypeAdapter(DeletedBatch)
+_REPLY = ReplyType(DeletedBatch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.answer import EnqueueAnswer
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
 from supaqueue.contract.new_job import NewJob
+from supaqueue.contract.reply_type import ReplyType
 
-_REPLY = TypeAdapter(tuple[EnqueueAnswer, ...])
+_REPLY = ReplyType(tuple[EnqueueAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import BeforeValidator
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 Stage = Literal["off", "mirror", "shadow", "canary", "live", "complete"]
 HandBack = Literal["none", "not_started", "all"]
@@ -75,7 +76,7 @@ class FeatureFlags:
         return next((flag for flag in self.types if flag.task_type == task_type), None)
 
 
-_FLAGS = TypeAdapter(FeatureFlags)
+_FLAGS = ReplyType(FeatureFlags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +106,4 @@ def read_flags(body: Json) -> FeatureFlags:
 
 def flags_json(flags: FeatureFlags) -> Json:
     """Return flags as JSON that `read_flags` reads."""
-    dumped: Json = _FLAGS.dump_python(flags, mode="json")
-    return dumped
+    return _FLAGS.as_json(flags)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json, storable_text, without_none
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.contract.task import Progress, TaskRef
 
 FinishOutcome = Literal["done", "retry", "snooze", "cancel", "fail", "park", "not_started"]
@@ -77,7 +76,7 @@ class _Row(TaskRef):
     retry_in_seconds: float | None = None
 
 
-_REPLY = TypeAdapter(list[_Row])
+_REPLY = ReplyType(list[_Row])
 
 
 @dataclass(frozen=True, slots=True)

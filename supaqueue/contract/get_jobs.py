@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.job import Job
 
-_REPLY = TypeAdapter(tuple[Job | None, ...])
+_REPLY = ReplyType(tuple[Job | None, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import SkipValidation, TypeAdapter
+from pydantic import SkipValidation
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 LARGEST_BATCH = 5000
 
@@ -32,7 +33,7 @@ class HandedBack:
     is_on: bool
 
 
-_REPLY = TypeAdapter(HandedBack)
+_REPLY = ReplyType(HandedBack)
 
 
 @dataclass(frozen=True, slots=True)

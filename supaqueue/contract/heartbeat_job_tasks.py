@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.contract.task import Progress, TaskRef
 
 Held = Literal["held", "cancel", "lost"]
@@ -33,7 +32,7 @@ class _Body:
     tasks: list[_Row]
 
 
-_REPLY = TypeAdapter(_Body)
+_REPLY = ReplyType(_Body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class HeldLease:
     expires_in_seconds: float
 
 
-_REPLY = TypeAdapter(HeldLease)
+_REPLY = ReplyType(HeldLease)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,15 @@ import uuid
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.answer import WaitingLimit
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 MOST_WAITING = 1_000_000
 """What counting stays quick for."""
 
-_REPLY = TypeAdapter(tuple[WaitingLimit, ...])
+_REPLY = ReplyType(tuple[WaitingLimit, ...])
 
 
 @dataclass(frozen=True, slots=True)

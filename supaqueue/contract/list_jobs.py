@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, get_args
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json, check_text, without_none
 from supaqueue.contract.moment import check_time
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.errors import InvalidInput
 from supaqueue.job import Job, JobStatus
 
@@ -61,7 +60,7 @@ class JobPage:
     next_page: str | None
 
 
-_REPLY = TypeAdapter(JobPage)
+_REPLY = ReplyType(JobPage)
 
 
 @dataclass(frozen=True, slots=True)

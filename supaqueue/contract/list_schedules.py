@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.schedule import Schedule
 
 
@@ -21,7 +20,7 @@ class Schedules:
     schedules: tuple[Schedule, ...]
 
 
-_REPLY = TypeAdapter(Schedules)
+_REPLY = ReplyType(Schedules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class DeclaredTaskType:
     deadline_seconds: float | None = None
 
 
-_REPLY = TypeAdapter(tuple[DeclaredTaskType, ...])
+_REPLY = ReplyType(tuple[DeclaredTaskType, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, SkipValidation, TypeAdapter
+from pydantic import BeforeValidator, SkipValidation
 
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
 from supaqueue.contract.new_job import NewJob
+from supaqueue.contract.reply_type import ReplyType
 
 MirrorState = Literal["due", "end_due", "release_due", "takeover_due"]
 """due: an inert copy; end_due: how it ended; release_due: legacy is to run it; takeover_due: never again."""
@@ -51,7 +52,7 @@ class MirrorPage:
     next_page: str | None
 
 
-_PAGE = TypeAdapter(MirrorPage)
+_PAGE = ReplyType(MirrorPage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class SettleAnswer:
     answer: Literal["settled", "changed", "unknown"]
 
 
-_ANSWERS = TypeAdapter(tuple[SettleAnswer, ...])
+_ANSWERS = ReplyType(tuple[SettleAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.answer import QueuePause
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
-_REPLY = TypeAdapter(tuple[QueuePause, ...])
+_REPLY = ReplyType(tuple[QueuePause, ...])
 
 
 def _new_request_id() -> str:

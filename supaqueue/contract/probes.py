@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 PROBE_TYPE = "supaqueue.probe"
 """The task type of probes: every worker runs it, and nobody else may register it."""
@@ -23,7 +22,7 @@ class SentProbes:
     unserved: tuple[str, ...]
 
 
-_SENT = TypeAdapter(SentProbes)
+_SENT = ReplyType(SentProbes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class SeenProbes:
     queues: tuple[QueueProbes, ...]
 
 
-_SEEN = TypeAdapter(SeenProbes)
+_SEEN = ReplyType(SeenProbes)
 
 
 @dataclass(frozen=True, slots=True)

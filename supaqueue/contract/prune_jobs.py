@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.contract.retention_policy import RetentionPolicy
 
 
@@ -25,7 +24,7 @@ class Pruned:
     next_page: str | None
 
 
-_REPLY = TypeAdapter(Pruned)
+_REPLY = ReplyType(Pruned)
 
 
 @dataclass(frozen=True, slots=True)

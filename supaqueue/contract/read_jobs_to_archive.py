@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.contract.retention_policy import RetentionPolicy
 
 
@@ -36,7 +35,7 @@ class JobsToArchive:
     next_page: str | None
 
 
-_REPLY = TypeAdapter(JobsToArchive)
+_REPLY = ReplyType(JobsToArchive)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
 from supaqueue.contract.record_outcomes import RecordAnswer
+from supaqueue.contract.reply_type import ReplyType
 
-_REPLY = TypeAdapter(tuple[RecordAnswer, ...])
+_REPLY = ReplyType(tuple[RecordAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json, without_none
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class RecordAnswer:
     answer: Literal["recorded", "not_owner", "unknown"]
 
 
-_REPLY = TypeAdapter(tuple[RecordAnswer, ...])
+_REPLY = ReplyType(tuple[RecordAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

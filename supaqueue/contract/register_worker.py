@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,7 @@ class _Registered:
     worker_id: str
 
 
-_REPLY = TypeAdapter(_Registered)
+_REPLY = ReplyType(_Registered)
 
 
 @dataclass(frozen=True, slots=True)

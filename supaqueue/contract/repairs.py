@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
 from supaqueue.contract.moment import check_span, check_time
 from supaqueue.contract.new_job import NewJob
 from supaqueue.contract.record_outcomes import LegacyOutcome
+from supaqueue.contract.reply_type import ReplyType
 from supaqueue.errors import InvalidInput
 
 RepairedClass = Literal["missing_in_supabase", "missing_in_legacy"]
@@ -32,7 +31,7 @@ class RepairAnswer:
     answer: Literal["repaired", "exists", "conflict", "due", "not_needed", "kept", "unknown"]
 
 
-_ANSWERS = TypeAdapter(tuple[RepairAnswer, ...])
+_ANSWERS = ReplyType(tuple[RepairAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ class RepairPage:
     next_page: str | None
 
 
-_PAGE = TypeAdapter(RepairPage)
+_PAGE = ReplyType(RepairPage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class _Read:
     content: str | None
 
 
-_KEPT, _READ = TypeAdapter(_Kept), TypeAdapter(_Read)
+_KEPT, _READ = ReplyType(_Kept), ReplyType(_Read)
 
 
 @dataclass(frozen=True, slots=True)

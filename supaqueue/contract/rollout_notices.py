@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.change_feature_flag import LoggedFlagChange
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 NoticeAnswer = Literal["told", "due", "unknown"]
 
@@ -23,7 +22,7 @@ class RolloutNotice:
     change: LoggedFlagChange
 
 
-_NOTICES = TypeAdapter(tuple[RolloutNotice, ...])
+_NOTICES = ReplyType(tuple[RolloutNotice, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class _Answer:
     answer: NoticeAnswer
 
 
-_ANSWERS = TypeAdapter(tuple[_Answer, ...])
+_ANSWERS = ReplyType(tuple[_Answer, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call
 from supaqueue.contract.feature_flag import Percent
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 StepVerdict = Literal["pass", "no_pass"]
 StepAnswer = Literal["declared", "decided", "too_soon", "over", "no_evidence", "unknown"]
@@ -67,7 +66,7 @@ class AnsweredStep:
     step: RolloutStep | None
 
 
-_STEP = TypeAdapter(AnsweredStep)
+_STEP = ReplyType(AnsweredStep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,7 @@ class RolloutSteps:
     steps: tuple[RolloutStep, ...]
 
 
-_STEPS = TypeAdapter(RolloutSteps)
+_STEPS = ReplyType(RolloutSteps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class ScheduleAnswer:
     version: int | None
 
 
-_REPLY = TypeAdapter(tuple[ScheduleAnswer, ...])
+_REPLY = ReplyType(tuple[ScheduleAnswer, ...])
 
 
 def parse_schedule_answers(body: Json, asked: int) -> tuple[ScheduleAnswer, ...]:

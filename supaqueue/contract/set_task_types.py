@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.backoff import Backoff, checked_backoff
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json, without_none
@@ -20,6 +18,7 @@ from supaqueue.contract.new_job import (
     checked_attempts,
     checked_seconds,
 )
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class TaskTypeAnswer:
     answer: Literal["set"]
 
 
-_REPLY = TypeAdapter(tuple[TaskTypeAnswer, ...])
+_REPLY = ReplyType(tuple[TaskTypeAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

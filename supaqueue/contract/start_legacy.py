@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class StartLegacyAnswer:
     answer: Literal["started", "stale", "unknown"]
 
 
-_REPLY = TypeAdapter(tuple[StartLegacyAnswer, ...])
+_REPLY = ReplyType(tuple[StartLegacyAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
 from supaqueue.contract.new_job import NewJob
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class TakeOverAnswer:
     answer: Literal["due", "not_owner", "started", "ended", "changed"]
 
 
-_TAKE_OVER = TypeAdapter(tuple[TakeOverAnswer, ...])
+_TAKE_OVER = ReplyType(tuple[TakeOverAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class OpenAnswer:
     answer: Literal["opened", "kept", "changed", "unknown"]
 
 
-_OPEN = TypeAdapter(tuple[OpenAnswer, ...])
+_OPEN = ReplyType(tuple[OpenAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
 from supaqueue.contract.json_value import Json
+from supaqueue.contract.reply_type import ReplyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class TicksAnswer:
     ticks: tuple[TickAnswer, ...]
 
 
-_REPLY = TypeAdapter(tuple[TicksAnswer, ...])
+_REPLY = ReplyType(tuple[TicksAnswer, ...])
 
 
 @dataclass(frozen=True, slots=True)

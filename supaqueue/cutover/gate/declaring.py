@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 
-from scipy import stats
-
 from supaqueue.contract import BegunStep, DeclareRolloutStep, FeatureFlag, RolloutStep
 from supaqueue.cutover.gate.error_counts import count_errors
 from supaqueue.cutover.gate.evidence import TypeEvidence
@@ -17,6 +15,7 @@ from supaqueue.cutover.gate.latency_values import latencies_to_declare
 from supaqueue.cutover.gate.not_worse import SIGNIFICANT
 from supaqueue.cutover.gate.sample_size import MOST_JOBS, POWER, jobs_to_declare
 from supaqueue.cutover.parity.bounds import jobs_needed
+from supaqueue.cutover.statistics import stats
 
 
 def next_share(flag: FeatureFlag, rules: GateRules) -> Share | None:

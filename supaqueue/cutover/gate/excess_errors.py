@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+
+from supaqueue.cutover.statistics import special
 
 RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 """Semantics, section 7: what is bet on, each with the same stake."""
@@ -101,5 +102,5 @@ def log_stakes(share: float | Floats) -> tuple[Floats, Floats]:
 
 def log_mean(logs: Floats) -> Floats:
     """Return the logarithm of the mean over the last axis, without overflow."""
-    mean: Floats = logsumexp(logs, axis=-1) - np.log(logs.shape[-1])
+    mean: Floats = special.logsumexp(logs, axis=-1) - np.log(logs.shape[-1])
     return mean

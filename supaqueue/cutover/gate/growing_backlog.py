@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
 from supaqueue.contract import Json
+from supaqueue.cutover.statistics import stats
 
 MINUTES = 15
 """Semantics, section 7: how long is looked at,"""

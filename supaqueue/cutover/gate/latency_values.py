@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from supaqueue.cutover.gate.evidence import BIN, Latencies
 from supaqueue.cutover.gate.not_worse import (
@@ -16,6 +15,7 @@ from supaqueue.cutover.gate.not_worse import (
     SIGNIFICANT,
 )
 from supaqueue.cutover.gate.sample_size import POWER
+from supaqueue.cutover.statistics import stats
 
 Floats = NDArray[np.float64]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from supaqueue.cutover.gate.excess_errors import Counts
 from supaqueue.cutover.parity.bounds import CONFIDENCE, upper_bound
+from supaqueue.cutover.statistics import stats
 
 LATENCY_MARGIN = 0.1
 """Semantics, section 7: by what share of its latency the canary may be slower than the control,"""

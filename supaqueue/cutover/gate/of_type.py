@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from scipy import stats
-
 from supaqueue.contract import Json, RolloutStep
 from supaqueue.cutover.gate.conditions import Condition, State
 from supaqueue.cutover.gate.error_counts import ErrorCounts, count_errors
@@ -22,6 +20,7 @@ from supaqueue.cutover.gate.not_worse import (
     meets_objective,
 )
 from supaqueue.cutover.parity.bounds import jobs_needed, upper_bound
+from supaqueue.cutover.statistics import stats
 
 
 def conditions_of_type(

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from scipy import stats
-
 from supaqueue.contract import FeatureFlag, Json, RolloutStep
 from supaqueue.cutover.gate.alarms import LOST_PROBES
 from supaqueue.cutover.gate.compared_jobs import ComparedJobs, jobs_in, minutes_of
@@ -23,6 +21,7 @@ from supaqueue.cutover.gate.of_type import conditions_of_type
 from supaqueue.cutover.gate.sample_size import is_proven
 from supaqueue.cutover.parity.bounds import upper_bound
 from supaqueue.cutover.parity.verdict import LEAST_COVERAGE
+from supaqueue.cutover.statistics import stats
 from supaqueue.telemetry.redaction import redact
 
 BY_CHANCE = 0.01

@@ -7,9 +7,8 @@ most 5 percent.
 
 from __future__ import annotations
 
-from scipy import stats
-
 from supaqueue.cutover.parity.bounds import jobs_needed, upper_bound
+from supaqueue.cutover.statistics import stats
 
 POWER = 0.9
 """How likely a system at the rate seen so far is to pass."""

@@ -6,7 +6,7 @@ would be found with probability 1 - `CONFIDENCE`. It holds for every true rate, 
 
 from __future__ import annotations
 
-from scipy import optimize, stats
+from supaqueue.cutover.statistics import optimize, stats
 
 CONFIDENCE = 0.95
 

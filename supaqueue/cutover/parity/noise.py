@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from scipy import stats
-
 from supaqueue.cutover.legacy.entry import Entry
 from supaqueue.cutover.parity.classes import CLEAN, Class, Comparator, Finding, Fit, Look
 from supaqueue.cutover.parity.content_checks import result_diff
@@ -24,6 +22,7 @@ from supaqueue.cutover.parity.pairs import Pair
 from supaqueue.cutover.parity.rules import Rule
 from supaqueue.cutover.parity.tally import ClassTally, Tally, TypeTally
 from supaqueue.cutover.parity.timeline import MINUTE
+from supaqueue.cutover.statistics import stats
 
 LEAST_REPEATS = 20
 """With fewer, nothing is excused."""

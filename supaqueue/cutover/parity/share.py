@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from scipy import stats
-
 from supaqueue.contract import FeatureFlag, FeatureFlags
 from supaqueue.cutover.legacy.entry import Owner
 from supaqueue.cutover.parity.pairs import Pair
+from supaqueue.cutover.statistics import stats
 
 Owners = Mapping[str | None, Counter[Owner]]
 """How many jobs of a type were given to each system when they came."""
