@@ -199,6 +199,7 @@ def test_rules_of_a_broker_say_that_they_prove_less(tmp_path: Path) -> None:
     assert found["proof before 50 percent"].by_default == "under 0.5 percent, 598 jobs"
     assert found["proof before 50 percent"].here == "under 1 percent, 299 jobs"
     assert found["error objective of the canary"].here == "under 5 percent, 59 jobs"
+    assert found["the canary may be slower by"].here == "500 ms"
     assert "proof before 10 percent" not in found
 
 

@@ -80,10 +80,12 @@ def canary_jobs(seen: TypeEvidence, share: float, rules: GateRules) -> int:
     or keeps the objective, whichever takes fewer; and that it is no slower.
     """
     counts = count_errors(seen.final, by_key=seen.routes_by_tenant)
-    objective = rules.of(seen.task_type).error_objective
+    objectives = rules.of(seen.task_type)
+    objective = objectives.error_objective
     ways = [jobs_to_declare(objective, counts.control.rate), _jobs_for_ratio(counts.control.rate, share)]
     errors = min((one for one in ways if one is not None), default=jobs_needed(objective))
-    return min(MOST_JOBS, max(errors, latencies_to_declare(seen.control_latencies, share)))
+    latencies = latencies_to_declare(seen.control_latencies, share, objectives.latency_margin_seconds)
+    return min(MOST_JOBS, max(errors, latencies))
 
 
 def _jobs_for_ratio(rate: float, share: float) -> int | None:

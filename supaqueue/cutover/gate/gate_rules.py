@@ -36,6 +36,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from supaqueue.cutover.gate.growing_backlog import MINUTES
+from supaqueue.cutover.gate.latency_margin import LATENCY_MARGIN_SECONDS
 from supaqueue.errors import InvalidInput
 
 ERROR_OBJECTIVE = 0.01
@@ -74,10 +75,12 @@ class Objectives:
     Attributes:
         error_objective: the rate of jobs that fail for good, from 0 to 1.
         oldest_waiting_seconds: how old the oldest waiting job may be; None: there is no objective.
+        latency_margin_seconds: what jobs may take longer than the control's; 10 percent if that is more.
     """
 
     error_objective: float = ERROR_OBJECTIVE
     oldest_waiting_seconds: float | None = None
+    latency_margin_seconds: float = LATENCY_MARGIN_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class _Share(_Strict):
 class _Objectives(_Strict):
     error_objective: Annotated[float, Field(gt=0, lt=100)] | None = None
     oldest_waiting_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    latency_margin_seconds: Annotated[float, Field(ge=LATENCY_MARGIN_SECONDS, le=86_400)] | None = None
 
 
 class _File(_Strict):
@@ -177,4 +181,5 @@ def _objectives(given: _Objectives, default: Objectives) -> Objectives:
     return Objectives(
         default.error_objective if objective is None else objective / 100,
         given.oldest_waiting_seconds or default.oldest_waiting_seconds,
+        given.latency_margin_seconds or default.latency_margin_seconds,
     )

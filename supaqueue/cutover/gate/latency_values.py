@@ -8,12 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supaqueue.cutover.gate.evidence import BIN, Latencies
-from supaqueue.cutover.gate.not_worse import (
-    LATENCY_MARGIN,
-    LATENCY_MARGIN_SECONDS,
-    LEAST_LATENCIES,
-    SIGNIFICANT,
-)
+from supaqueue.cutover.gate.latency_margin import slower_by_margin
+from supaqueue.cutover.gate.not_worse import LEAST_LATENCIES, SIGNIFICANT
 from supaqueue.cutover.gate.sample_size import POWER
 from supaqueue.cutover.statistics import stats
 
@@ -28,7 +24,7 @@ def latency_values(latencies: Latencies) -> Floats:
     return values
 
 
-def latencies_to_declare(control: Latencies, share: float) -> int:
+def latencies_to_declare(control: Latencies, share: float, margin_seconds: float) -> int:
     """Return how many latencies of the canary's show, 9 times in 10, that it is as fast as the control.
 
     By Noether (Journal of the American Statistical Association 82 (1987), 645-647), from how often one of the
@@ -36,11 +32,12 @@ def latencies_to_declare(control: Latencies, share: float) -> int:
 
     Args:
         share: of all jobs, what the canary has.
+        margin_seconds: by how much it may be slower, at least.
     """
     values = latency_values(control)
     if len(values) < LEAST_LATENCIES or not 0.0 < share < 1.0:
         return LEAST_LATENCIES
-    slower = np.maximum(values * (1.0 + LATENCY_MARGIN), values + LATENCY_MARGIN_SECONDS)
+    slower = slower_by_margin(values, margin_seconds)
     below = np.searchsorted(values, slower, "left") + np.searchsorted(values, slower, "right")
     effect = float(below.mean()) / (2 * len(values)) - 0.5
     deviations = float(stats.norm.ppf(1.0 - SIGNIFICANT) + stats.norm.ppf(POWER))

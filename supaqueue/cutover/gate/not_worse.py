@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supaqueue.cutover.gate.excess_errors import Counts
+from supaqueue.cutover.gate.latency_margin import LATENCY_MARGIN_SECONDS, slower_by_margin
 from supaqueue.cutover.parity.bounds import CONFIDENCE, upper_bound
 from supaqueue.cutover.statistics import stats
 
-LATENCY_MARGIN = 0.1
-"""Semantics, section 7: by what share of its latency the canary may be slower than the control,"""
-LATENCY_MARGIN_SECONDS = 0.05
-"""and by how much at least."""
 LEAST_LATENCIES = 50
 """Values that each side must have."""
 SIGNIFICANT = 1.0 - CONFIDENCE
@@ -37,20 +34,22 @@ def highest_ratio(canary: Counts, control: Counts) -> float:
     return float(highest * (1.0 - share) / (share * (1.0 - highest)))
 
 
-def latency_p_value(canary: Values, control: Values) -> float | None:
+def latency_p_value(
+    canary: Values, control: Values, margin_seconds: float = LATENCY_MARGIN_SECONDS
+) -> float | None:
     """Return how likely such latencies are if the canary is slower by the margin; None if too few are known.
 
     One-sided Mann-Whitney (Annals of Mathematical Statistics 18 (1947), 50-60): each of the control's is
-    taken as slower by 10 percent, or by 50 ms if that is more. Below `SIGNIFICANT` the canary is not slower
-    by so much.
+    taken as slower by 10 percent, or by the margin if that is more. Below `SIGNIFICANT` the canary is not
+    slower by so much.
 
     Args:
         canary: seconds; `control`: likewise. Below 50 of either nothing is known.
+        margin_seconds: by how much the canary may be slower at least.
     """
     if min(len(canary), len(control)) < LEAST_LATENCIES:
         return None
-    values = np.asarray(control, dtype=float)
-    slower = np.maximum(values * (1.0 + LATENCY_MARGIN), values + LATENCY_MARGIN_SECONDS)
+    slower = slower_by_margin(np.asarray(control, dtype=float), margin_seconds)
     found = stats.mannwhitneyu(np.asarray(canary, dtype=float), slower, alternative="less")
     return float(found.pvalue)
 

@@ -32,10 +32,11 @@ def conditions_of_type(
         seconds: between two ended jobs of its canary; None if there are none.
     """
     counts = count_errors(seen.final, by_key=seen.routes_by_tenant)
-    objective = rules.of(seen.task_type).error_objective
+    objectives = rules.of(seen.task_type)
+    objective = objectives.error_objective
     declared = step.canary_jobs.get(seen.task_type) or jobs_needed(objective)
     yield _of_errors(seen, counts, declared, objective, seconds)
-    yield _of_latency(seen, seconds)
+    yield _of_latency(seen, objectives.latency_margin_seconds, seconds)
     yield _of_backlog(seen, rules)
     yield _of_dead_letters(seen, counts.canary.jobs >= declared)
 
@@ -61,11 +62,11 @@ def _of_errors(
     return Condition("errors", "met" if is_met else "unmet", bound, source, seen.task_type, figures)
 
 
-def _of_latency(seen: TypeEvidence, seconds: float | None) -> Condition:
+def _of_latency(seen: TypeEvidence, margin_seconds: float, seconds: float | None) -> Condition:
     canary, control = (latency_values(one) for one in (seen.canary_latencies, seen.control_latencies))
-    bound = "not slower than the control by 10 percent and at least 50 ms"
+    bound = f"not slower than the control by 10 percent and at least {1000 * margin_seconds:g} ms"
     source = "time from when jobs were due to their end"
-    p_value = latency_p_value(canary, control)
+    p_value = latency_p_value(canary, control, margin_seconds)
     figures: dict[str, Json] = {"canary_values": len(canary), "control_values": len(control)}
     if p_value is None:
         short = LEAST_LATENCIES - min(len(canary), len(control))

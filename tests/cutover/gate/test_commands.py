@@ -37,6 +37,7 @@ error_objective = 2.0
 
 [type.count]
 oldest_waiting_seconds = 900
+latency_margin_seconds = 0.25
 """
 
 
@@ -204,6 +205,7 @@ def test_rules_are_read_from_a_file(tmp_path: Path) -> None:
         (100, 0.001, 3600),
     ]
     assert rules.of("count").oldest_waiting_seconds == 900
+    assert [rules.of(one).latency_margin_seconds for one in ("count", "other")] == [0.25, 0.05]
     assert rules.of("count").error_objective == rules.of("other").error_objective == 0.02
     assert (rules.least_backlog_minutes, rules.settle_seconds, rules.first_seconds) == (2, 5, None)
     file.write_text("")

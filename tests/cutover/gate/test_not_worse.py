@@ -73,6 +73,14 @@ def test_fifty_milliseconds_are_always_allowed() -> None:
     assert p < SIGNIFICANT
 
 
+def test_a_type_may_be_allowed_more(chance: np.random.Generator) -> None:
+    canary, control = seconds(chance, 0.4), seconds(chance, 0.2)
+    strict, lenient = latency_p_value(canary, control), latency_p_value(canary, control, 0.5)
+    assert strict is not None
+    assert lenient is not None
+    assert strict > SIGNIFICANT > lenient
+
+
 def test_too_few_latencies_say_nothing(chance: np.random.Generator) -> None:
     assert latency_p_value(seconds(chance, 0.2, 49), seconds(chance, 0.2, 500)) is None
     assert latency_p_value(seconds(chance, 0.2, 500), []) is None

@@ -62,8 +62,12 @@ holding_hours = 0.0125
 
 [default]
 error_objective = 5.0
+latency_margin_seconds = 0.5
 """
-"""Where a worker forks for each job, or seldom looks for dead ones, jobs are fewer and retries later."""
+"""Where a worker forks for each job, or seldom looks for dead ones, jobs are fewer and retries later.
+
+A broker pushes what a worker over HTTP asks for, and one machine has all the parts of both systems.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ def _compared(usual: GateRules, here: GateRules) -> Iterator[Difference]:
         yield Difference(f"proof before {at}", _proof(share.mismatch_bound), _proof(other.mismatch_bound))
     objectives = usual.default.error_objective, here.default.error_objective
     yield Difference("error objective of the canary", *map(_proof, objectives))
+    margins = usual.default.latency_margin_seconds, here.default.latency_margin_seconds
+    yield Difference("the canary may be slower by", *(f"{1000 * one:g} ms" for one in margins))
     minutes = usual.least_backlog_minutes, here.least_backlog_minutes
     yield Difference("backlog known of", *(_time(60.0 * one) for one in minutes))
     first = (FIRST_SECONDS if one.first_seconds is None else one.first_seconds for one in (usual, here))
