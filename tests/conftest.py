@@ -104,14 +104,14 @@ def queue_name() -> str:
 
 
 @pytest.fixture
-def connect(fresh_database: str) -> Iterator[Callable[[], psycopg.Connection[Any]]]:
-    """Opens sessions on this test's database, closed at its end."""
+def connect(fresh_database: str, databases: Databases) -> Iterator[Callable[[], psycopg.Connection[Any]]]:
+    """Opens sessions on this test's database, which it gives back at its end."""
     opened: list[psycopg.Connection[Any]] = []
 
     def open_one() -> psycopg.Connection[Any]:
-        opened.append(psycopg.connect(fresh_database, autocommit=True))
+        opened.append(databases.connect(fresh_database))
         return opened[-1]
 
     yield open_one
     for connection in opened:
-        connection.close()
+        databases.give_back(fresh_database, connection)

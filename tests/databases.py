@@ -11,10 +11,13 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
 from supaqueue.devstack import Stack
 
 Session: TypeAlias = psycopg.Connection[Any]
+IDLE = TransactionStatus.IDLE
 
 KEPT = frozenset({"job_settings", "supaqueue_migrations"})
 """Tables that a migration fills, and no test changes."""
@@ -25,7 +28,7 @@ FLAG = """insert into feature_flag
 """As the migration leaves it."""
 
 CATALOGUE = """
-select md5(string_agg(line, ' ' order by line)) from (
+select sum(hashtextextended(line, 0)) from (
     select concat_ws(' ', 'c', relname, relkind, relacl, reloptions, relrowsecurity, relnatts)
     from pg_class where relnamespace = 'public'::regnamespace
     union all select concat_ws(' ', 'p', oid, xmin) from pg_proc where pronamespace = 'public'::regnamespace
@@ -43,7 +46,15 @@ select md5(string_agg(line, ' ' order by line)) from (
 """What differs once a test has made, altered or analysed something."""
 
 
-NAMES = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = %s"
+SIZES = """select relname, pg_relation_size(oid) from pg_class
+           where relnamespace = 'public'::regnamespace and relkind = 'r' and pg_relation_size(oid) > 0"""
+SEQUENCES = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'S'"
+FEW_BYTES = 65_536
+"""A table up to this size is emptied sooner by a delete; what that leaves of dead rows stays below it."""
+
+RESET = """reset session authorization; reset role; reset all; select pg_advisory_unlock_all();
+           unlisten *; close all; discard temp"""
+"""A session that is as new, but for the plans that it has made."""
 
 
 class Databases:
@@ -52,6 +63,7 @@ class Databases:
     def __init__(self) -> None:
         self._empty: dict[str, list[str]] = defaultdict(list)
         self._catalogues: dict[str, str] = {}
+        self._sessions: dict[str, list[Session]] = defaultdict(list)
 
     @contextmanager
     def one(self, stack: Stack) -> Iterator[str]:
@@ -64,7 +76,28 @@ class Databases:
             if self._emptied(stack, name):
                 empty.append(name)
             else:
+                for session in self._sessions.pop(make_conninfo(stack.database_url, dbname=name), []):
+                    session.close()
                 _run(stack, "drop database {} with (force)", name)
+
+    def connect(self, address: str) -> Session:
+        """Open a session on such a database, or take up one that another test has given back.
+
+        It prepares nothing by itself: a plan made for an empty table would be kept for one of thousands.
+        """
+        idle = self._sessions[address]
+        return idle.pop() if idle else psycopg.connect(address, autocommit=True, prepare_threshold=None)
+
+    def give_back(self, address: str, session: Session) -> None:
+        """Keep a session for the next test, unless this one closed it, broke it, or left it at work."""
+        is_idle = not session.closed and session.info.transaction_status == IDLE and session.autocommit
+        with suppress(psycopg.Error):
+            if is_idle:
+                session.execute(RESET)
+                session.row_factory, session.prepare_threshold = tuple_row, None
+                self._sessions[address].append(session)
+                return
+        session.close()
 
     def _new(self, stack: Stack) -> str:
         name = f"test_{uuid4().hex}"
@@ -83,13 +116,18 @@ class Databases:
 
 
 def _empty(session: Session) -> None:
-    tables = {row[0] for row in session.execute(NAMES, ["r"])} - KEPT
-    sequences = [row[0] for row in session.execute(NAMES, ["S"])]
-    restart = [sql.SQL("select setval({}, 1, false)").format(sql.Literal(one)) for one in sequences]
-    truncate = sql.SQL("truncate {}").format(sql.SQL(", ").join(map(sql.Identifier, sorted(tables))))
-    # The flag's own triggers let nobody truncate it.
+    tables = [(name, size) for name, size in session.execute(SIZES).fetchall() if name not in KEPT]
+    sequences = session.execute(SEQUENCES).fetchall()
+    restart = [sql.SQL("select setval({}, 1, false)").format(sql.Literal(one)) for (one,) in sequences]
+    # The flag's own triggers let nobody truncate it; and no foreign key asks for an order.
     settings = sql.SQL("set lock_timeout = '2s'; set session_replication_role = replica")
-    session.execute(sql.SQL("; ").join([settings, truncate, *restart, sql.SQL(FLAG)]))
+    session.execute(sql.SQL("; ").join([settings, *_emptying(tables), *restart, sql.SQL(FLAG)]))
+
+
+def _emptying(tables: list[tuple[str, int]]) -> list[sql.Composed]:
+    large = [sql.Identifier(name) for name, size in tables if size > FEW_BYTES]
+    truncated = [sql.SQL("truncate {} cascade").format(sql.SQL(", ").join(large))] if large else []
+    return truncated + [sql.SQL("delete from {}").format(sql.Identifier(name)) for name, _ in tables]
 
 
 def _catalogue(session: Session) -> str:

@@ -22,6 +22,11 @@ def failed_checks(connection: psycopg.Connection[Any]) -> list[str]:
 def resync(connection: psycopg.Connection[Any]) -> int:
     """Run `resync_job_counters.sql` and return how many jobs it says it mended."""
     notices: list[str] = []
-    connection.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+
+    def keep(notice: psycopg.errors.Diagnostic) -> None:
+        notices.append(notice.message_primary or "")
+
+    connection.add_notice_handler(keep)
     connection.execute((CHECKS / "resync_job_counters.sql").read_bytes())
+    connection.remove_notice_handler(keep)
     return int(notices[0].removeprefix("jobs mended: "))
