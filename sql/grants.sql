@@ -40,7 +40,8 @@ begin
                 'job_hand_back_places', 'job_leases', 'job_repairs', 'supaqueue_migrations',
                 'rollout_steps', 'rollout_evidence', 'rollout_notices',
                 'job_cohorts', 'job_cohort_marks', 'job_backlogs',
-                'job_probes', 'job_worker_calls', 'job_unique_keys', 'job_waiting_limits', 'job_lines')
+                'job_probes', 'job_worker_calls', 'job_unique_keys', 'job_waiting_limits', 'job_lines',
+                'job_running_limits', 'job_limit_windows')
     loop
         execute format('revoke all on %s %s from %s',
             case relation.relkind when 'S' then 'sequence' else 'table' end, relation.name, api_roles);
@@ -64,6 +65,7 @@ begin
                     'declare_schedules_v1', 'list_schedules_v1', 'remove_schedules_v1', 'switch_schedules_v1',
                     'tick_schedules_v1',
                     'abandon_jobs_v1', 'register_worker_v1', 'pause_queues_v1', 'resume_queues_v1', 'set_task_types_v1', 'limit_waiting_v1',
+                    'limit_running_v1', 'list_running_limits_v1',
                     'list_dead_letters_v1', 'replay_job_tasks_v1', 'drop_dead_letters_v1',
                     'prune_jobs_v1', 'read_jobs_to_archive_v1', 'delete_archived_jobs_v1',
                     'read_feature_flags_v1', 'change_feature_flag_v1', 'list_flag_changes_v1', 'hand_back_jobs_v1',

@@ -16,6 +16,7 @@ from supaqueue.contract import NewJob
 from supaqueue.job import DeadLetter, Job
 from supaqueue.job_id import new_job_id
 from supaqueue.outcome import Cancel, Done, Fail, Retry, Snooze
+from supaqueue.running_limit import RunningLimit, RunningLimitUse
 from supaqueue.settings import DatabaseSettings, Settings
 from supaqueue.unique import Unique
 from supaqueue.version import __version__
@@ -37,6 +38,8 @@ __all__ = [
     "Records",
     "Registry",
     "Retry",
+    "RunningLimit",
+    "RunningLimitUse",
     "Settings",
     "Snooze",
     "Unique",

@@ -130,7 +130,13 @@ with counted as (
             where k.expires_at is null and (
                 (k.task_type, k.unique_key) is distinct from (j.task_type, j.unique_key)
                 or j.finished_at is not null or j.unique_until = 'window' or j.unique_until = 'started' and exists (
-                    select from job_tasks t where t.job_id = j.job_id and t.status = 'processing'))))
+                    select from job_tasks t where t.job_id = j.job_id and t.status = 'processing')))),
+    (35, 'a leased task that a limit matches is counted under it',
+        array(select t.job_id from job_tasks t
+            where t.status in ('claimed', 'processing') and t.purpose = 'run' and not t.limited and exists (
+                select from job_running_limits l
+                where (l.queue is null or l.queue = t.queue) and (l.task_type is null or l.task_type = t.task_type)
+                    and (not l.each_tenant or t.tenant <> ''))))
 )
 select case when broken = '{}' then 'PASS' else 'FAIL' end as verdict, name as "check", cardinality(broken) as broken,
     broken[1] as example_job_id

@@ -44,6 +44,7 @@ declare
     any_more boolean;
     new_marks jsonb;
     lease interval;
+    limits job_running_limits[];
 begin
     perform supaqueue_lock_flag_shared();
     perform supaqueue_check_call(contract_version);
@@ -59,6 +60,9 @@ begin
     if not found then
         return supaqueue_repeated_claim(request_id, worker_id, queues, marks);
     end if;
+    if want > 0 then
+        limits := supaqueue_lock_limits(queues, task_types);
+    end if;
     perform supaqueue_start_job_tasks(started, worker_id);
 
     types := supaqueue_claim_types(task_types);
@@ -69,7 +73,7 @@ begin
         where m.key = any (queues) and m.value ->> 'server' = server_key);
 
     select * into lone from supaqueue_claim_lone_job_task(
-        coalesce(open_queues, '{}'), types, want, holding, lease, request_id, worker_id);
+        coalesce(open_queues, '{}'), types, want, holding, lease, request_id, worker_id, limits);
     tasks := lone.tasks;
 
     select * into kept from supaqueue_look_after_queues(queues, xmin, number, coalesce(new_marks, '{}'));
@@ -78,7 +82,7 @@ begin
 
     if tasks = '[]' and not lone.drain and want > 0 and open_queues is not null then
         select * into claimed from supaqueue_claim_ready_job_tasks(
-            open_queues, weights, types, types_key, want, lease, request_id, worker_id, new_marks, xmin, number);
+            open_queues, weights, types, types_key, want, lease, request_id, worker_id, limits, new_marks, xmin, number);
         tasks := claimed.tasks;
         any_more := any_more or claimed.more;
         new_marks := (select jsonb_object_agg(m.key, m.value || coalesce(claimed.ready -> m.key, '{}')) from jsonb_each(new_marks) as m);
@@ -89,7 +93,7 @@ begin
     if tasks = '[]' and not lone.drain then
         -- Once more: what was rescued just now may have lost its second lease.
         select * into lone from supaqueue_claim_lone_job_task(
-            coalesce(open_queues, '{}'), types, want, holding, lease, request_id, worker_id);
+            coalesce(open_queues, '{}'), types, want, holding, lease, request_id, worker_id, limits);
         tasks := lone.tasks;
     end if;
 
@@ -99,7 +103,8 @@ begin
     end if;
     return jsonb_build_object('tasks', tasks, 'marks', new_marks, 'alone', lone.tasks <> '[]', 'drain', lone.drain,
         'failed', kept.failed, 'more', any_more,
-        'wait_seconds', case when not any_more then supaqueue_seconds_to_next_due(queues) end,
+        'wait_seconds', case when not any_more then
+            least(supaqueue_seconds_to_next_due(queues), supaqueue_seconds_to_window(limits)) end,
         'paused', (select coalesce(jsonb_agg(q), '[]') from unnest(queues) as q where q <> all (coalesce(open_queues, '{}'))),
         'closed', (select coalesce(jsonb_agg(t), '[]') from unnest(task_types) as t where t <> all (coalesce(types.run, '{}'))));
 end $$;

@@ -2,9 +2,11 @@
 -- with those types. Goes from one (tenant, task type) to the next along the index. `stopped_at` is the last one that was looked
 -- at, its type null if the tenant is done; null itself if the end was reached. `heads` are their first tasks, if those will do:
 -- each tenant has one type, and a claim may choose the first of it.
+drop function if exists supaqueue_next_tenants(job_claim_line, integer, job_claim_types, integer, text, text, text, integer, uuid[]);
+
 create or replace function supaqueue_next_tenants(
-    line job_claim_line, line_number integer, types job_claim_types, turns_before integer, after_tenant text, after_type text,
-    up_to text, want integer, tried uuid[],
+    line job_claim_line, line_number integer, types job_claim_types, full_tenants jsonb, turns_before integer, after_tenant text,
+    after_type text, up_to text, want integer, tried uuid[],
     out tenants text[], out task_types text[], out number integer, out stopped_at text[], out heads job_claim_candidate[]
 )
 language plpgsql volatile
@@ -12,13 +14,15 @@ set search_path from current
 as $$
 declare
     at_once constant timestamptz := clock_timestamp();
-    steps constant integer := 4 * want + 64;
+    -- A thousand that are at a limit take some milliseconds.
+    steps constant integer := 4 * want + case when full_tenants is null then 64 else 1000 end;
     -- Above every type, so that the rest of a tenant that is done is passed.
     last_type constant text := repeat(chr(1114111), 201);
     seen record;
 begin
     with recursive pairs as (
-        select 0 as step, coalesce(after_tenant, '') as tenant, coalesce(after_type, last_type) as task_type, false as is_served,
+        select 0 as step, coalesce(after_tenant, '') as tenant,
+            case when after_tenant is null then '' else coalesce(after_type, last_type) end as task_type, false as is_served,
             false as has_served, 0 as number, true as fits, null::uuid as job_id, null::smallint as task_number,
             null::bigint as position, null::integer as payload_bytes
         union all
@@ -27,7 +31,8 @@ begin
             n.position, n.payload_bytes
         from pairs p
         cross join lateral (
-            select t.tenant, t.task_type, coalesce(t.task_type = any (types.run), false) as is_served, t.job_id, t.task_number,
+            select t.tenant, t.task_type, coalesce(t.task_type = any (types.run), false) and (full_tenants is null
+                    or ((full_tenants -> t.tenant) ?| array['', t.task_type]) is not true) as is_served, t.job_id, t.task_number,
                 t.position, t.payload_bytes, t.lost_leases < 2 and (t.deadline_at > at_once) is not false
                     and (t.job_id = any (tried)) is not true and (t.task_type = any (types.drain)) is not true as fits
             from job_tasks t

@@ -13,6 +13,7 @@ as $$
 declare
     overall constant feature_flag := supaqueue_overall_flag();
     types_have_flags constant boolean := exists (select from feature_flag f where f.task_type is not null);
+    has_limits constant boolean := exists (select from job_running_limits);
 begin
     if overall.flag_name is null then
         raise exception using errcode = 'SQ005', message = 'feature_flag has no row called supabase_queue: nothing says who owns new jobs',
@@ -32,6 +33,7 @@ begin
             coalesce(g.retry_jitter, p.retry_jitter, true) as retry_jitter,
             coalesce(make_interval(secs => g.timeout_seconds), p.timeout) as timeout,
             g.deadline_at, coalesce(make_interval(secs => g.deadline_seconds), p.deadline) as deadline,
+            case when has_limits then supaqueue_turn_of(g.queue, g.task_type, g.tenant) else g.tenant end as turn,
             (o.own).stage in ('canary', 'live') as has_mirror, (o.own).relays_unrouted, (o.own).shadow_percent,
             -- Without a cutover no row costs a call.
             case when (o.own).stage = 'complete' then 'supabase' when g.owner is null and (o.own).by_environment then 'legacy'
@@ -72,7 +74,7 @@ begin
     ), tasks as (
         insert into job_tasks (job_id, queue, task_type, status, tenant, priority, payload, run_at, position, max_attempts, retry_delay,
             retry_factor, retry_max_delay, retry_jitter, timeout, deadline_at, releases_key)
-        select job_id, queue, task_type, case stored_owner when 'legacy' then 'mirrored' else 'pending' end, tenant, priority, payload, run_at,
+        select job_id, queue, task_type, case stored_owner when 'legacy' then 'mirrored' else 'pending' end, turn, priority, payload, run_at,
             case when run_at <= at_once and stored_owner = 'supabase' then nextval('job_task_position') end,
             max_attempts, retry_delay, retry_factor, retry_max_delay, retry_jitter, timeout,
             -- One that has passed passes now: claims look for deadlines from where the clock was at their last look.

@@ -18,6 +18,7 @@ COMMANDS = (
     "demo",
     "dev",
     "dlq",
+    "limits",
     "loadtest",
     "migrate",
     "parity",

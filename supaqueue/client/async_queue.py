@@ -15,6 +15,7 @@ from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended
 from supaqueue.client.checks import Checks
 from supaqueue.client.dead_letters import AsyncDeadLetters
 from supaqueue.client.reports import Reports
+from supaqueue.client.running_limits import AsyncRunningLimits
 from supaqueue.client.source import Source, client_settings
 from supaqueue.client.waiting import Waiting
 from supaqueue.contract import (
@@ -83,6 +84,7 @@ class AsyncQueue:
         self._reports = Reports(telemetry)
         self._checks = Checks(max_json_bytes, registry)
         self.dead_letters = AsyncDeadLetters(self._send)
+        self.limits = AsyncRunningLimits(self._send)
 
     async def new_job(self, task_type: str, payload: object = None, **options: Unpack[JobOptions]) -> NewJob:
         """Return a job to enqueue, for callers that have to know its id before: see `enqueue_or_undo`.

@@ -70,6 +70,7 @@ from supaqueue.contract.heartbeat_job_tasks import HeartbeatAnswer, HeartbeatJob
 from supaqueue.contract.hold_lease import HeldLease, HoldLease
 from supaqueue.contract.job_options import JobOptions
 from supaqueue.contract.json_value import Json, checked_json
+from supaqueue.contract.limit_running import LimitRunning, ListRunningLimits
 from supaqueue.contract.limit_waiting import LimitWaiting
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.list_schedules import ListSchedules, Schedules
@@ -160,7 +161,9 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     HeartbeatJobTasks,
     ListDeadLetters,
     ListJobs,
+    LimitRunning,
     LimitWaiting,
+    ListRunningLimits,
     PauseQueues,
     PruneJobs,
     ReadJobsToArchive,
@@ -275,6 +278,7 @@ __all__ = [
     "KeepRolloutEvidence",
     "KeptRepair",
     "LegacyOutcome",
+    "LimitRunning",
     "LimitWaiting",
     "ListDeadLetters",
     "ListFlagChanges",
@@ -283,6 +287,7 @@ __all__ = [
     "ListRepairs",
     "ListRolloutNotices",
     "ListRolloutSteps",
+    "ListRunningLimits",
     "ListSchedules",
     "ListTaskTypes",
     "LoggedFlagChange",

@@ -103,6 +103,7 @@ class DualWriteQueue:
         self._legacy, self._spool, self._rollout = legacy, spool, rollout
         self._enqueuing, self._finding = Enqueuing(parts), Finding(parts)
         self.dead_letters = self._queue.dead_letters
+        self.limits = self._queue.limits
 
     def new_job(self, task_type: str, payload: object = None, **options: Unpack[JobOptions]) -> NewJob:
         """Return a job to enqueue, for callers that have to know its id before: see `enqueue_or_undo`.

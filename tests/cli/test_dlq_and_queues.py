@@ -120,6 +120,8 @@ def test_replay_by_id_and_by_filter_and_drop(
         (["dlq", "list", "--after", "yesterday"], "2030-01-31"),
         (["queues", "limit-waiting", "a", "7"], "--refuse or --slow"),
         (["queues", "limit-waiting", "a", "7", "--none"], "--none alone"),
+        (["limits", "set", "--queue", "a"], "running_limit: must be given"),
+        (["limits", "set", "--running", "3"], "queue: must be given"),
         (["queues", "pause", "a", "--for", "soon"], "90s, 15m"),
         (["queues", "pause", "a", "--for", "1h", "--until", "2030-01-01"], "not both"),
     ],
@@ -153,3 +155,20 @@ def test_pause_list_resume(run: Run, client: Queue, queue_name: str) -> None:
     assert "by me: [repair]" in run("queues", "list").stdout
     assert run("queues", "resume", queue_name).stdout == f"{queue_name}: open\n"
     assert answered(run("queues", "resume", queue_name, "--json"))[0]["paused"] is False
+
+
+def test_limits_are_set_listed_and_removed(run: Run, queue_name: str) -> None:
+    limited = run("limits", "set", "--queue", queue_name, "--running", "3", "--by", "me")
+    assert limited.stdout == f"queue {queue_name}: at most 3 at once\n"
+    rate = ("--type", "[pay]", "--queue", queue_name, "--each-tenant", "--starts", "10", "--per", "1m")
+    assert answered(run("limits", "set", *rate, "--json"))["starts_seconds"] == 60
+    rows = [row for row in answered(run("limits", "list", "--json")) if row["queue"] == queue_name]
+    assert [(row["task_type"], row["running_limit"], row["running"]) for row in rows] == [
+        ("[pay]", None, 0),
+        (None, 3, 0),
+    ]
+    assert "at most 10 begun in 60 s" in " ".join(run("limits", "list").stdout.split())
+    removed = run("limits", "remove", "--queue", queue_name)
+    assert removed.stdout == f"queue {queue_name}: any number may run\n"
+    run("limits", "remove", "--type", "[pay]", "--queue", queue_name, "--each-tenant")
+    assert queue_name not in run("limits", "list", "--json").stdout

@@ -99,6 +99,18 @@ def make_dead_letters() -> Callable[[Any], Any]:
     return of
 
 
+@pytest.fixture
+def make_limits() -> Callable[[Any], Any]:
+    """Gives the limits on what runs of a client, called alike in both colours."""
+
+    def of(queue: Any) -> Any:
+        if isinstance(queue, Blocking):
+            return Blocking(queue._inner.limits, queue._runner)
+        return queue.limits
+
+    return of
+
+
 @pytest.fixture(
     params=["memory", *MAJORS, "direct"],
     ids=lambda ground: f"postgres{ground}" if isinstance(ground, int) else ground,

@@ -39,6 +39,7 @@ from supaqueue.contract import (
     HoldLease,
     KeepRolloutEvidence,
     LegacyOutcome,
+    LimitRunning,
     LimitWaiting,
     ListRolloutNotices,
     ListRolloutSteps,
@@ -79,6 +80,7 @@ from supaqueue.contract import (
     ToldNotice,
 )
 from supaqueue.job_id import new_job_id
+from supaqueue.running_limit import RunningLimit
 from supaqueue.transport import Transport
 
 OTHER_VERSION = 2**52
@@ -435,6 +437,20 @@ def limit_waiting(story: Story) -> Call[Any]:
     return LimitWaiting((story.queue, story.other_queue), 3, "slow", changed_by=story.worker)
 
 
+def limit_running(story: Story) -> Call[Any]:
+    """A queue of which a task is leased, and one that had another limit."""
+    story.enqueued(2)
+    story.claimed(1)
+    story.transport.send(LimitRunning((RunningLimit(story.other_queue, running_limit=5),)))
+    return LimitRunning(
+        (
+            RunningLimit(story.queue, running_limit=3),
+            RunningLimit(story.other_queue, starts_limit=9, starts_seconds=60.0),
+        ),
+        changed_by=story.worker,
+    )
+
+
 def resume(story: Story) -> Call[Any]:
     """A queue that is paused, and one that never was."""
     story.transport.send(PauseQueues((story.queue,)))
@@ -592,6 +608,7 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     PruneJobs: prune,
     DropDeadLetters: drop,
     PauseQueues: pause,
+    LimitRunning: limit_running,
     LimitWaiting: limit_waiting,
     RegisterWorker: register,
     RemoveSchedules: remove,

@@ -36,6 +36,8 @@ _TABLES = {
     " where queue = any (%(names)s) order by queue",
     "job_waiting_limits": "select queue, waiting_limit, on_full, changed_by from job_waiting_limits"
     " where queue = any (%(names)s) order by queue",
+    "job_running_limits": "select queue, task_type, running_limit, starts_limit, starts_seconds, changed_by"
+    " from job_running_limits where queue = any (%(names)s) order by queue",
     "job_task_types": "select * from job_task_types where task_type = any (%(names)s) order by task_type",
     "feature_flag": "select * from feature_flag where flag_name = any (%(names)s)",
     "feature_flag_changes": "select flag_name, changed_by, reason, evidence from feature_flag_changes"

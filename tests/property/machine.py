@@ -30,6 +30,7 @@ from supaqueue.contract import (
     FinishJobTasks,
     GetJobs,
     HeartbeatJobTasks,
+    LimitRunning,
     ListDeadLetters,
     NewJob,
     PauseQueues,
@@ -40,6 +41,7 @@ from supaqueue.contract import (
     TaskError,
     TaskRef,
 )
+from supaqueue.running_limit import RunningLimit
 from supaqueue.unique import Unique
 from tests.property.keys import Keys
 from tests.property.model import JobModel
@@ -89,6 +91,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue = f"q-{uuid4().hex[:8]}"
         self.now = 0.0
         self.paused_until = -math.inf
+        self.limits: dict[str | None, int] = {}
         self.models: dict[str, JobModel] = {}
         self.keys = Keys(self.models)
         self.met_as: dict[str, tuple[str, str]] = {}
@@ -203,7 +206,7 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def claim(self, worker: str, want: int, holding: int) -> Any:
         call = ClaimJobTasks(str(uuid4()), worker, (self.queue,), ("t",), want, holding, LEASE, {})
-        lone_before = self.ready(lone=True)
+        lone_before = self.ready(lone=True) if self.room() else set()
         some_late = any(model.late(self.now) for model in self.models.values() if model.status == "pending")
         claimed = self.send(call)
         self.check_failed(claimed.failed)
@@ -221,8 +224,8 @@ class QueueMachine(RuleBasedStateMachine):
             assert lone_before or not others
         else:
             assert got <= others
-            assert len(got) == min(want, len(others))
-            assert not (may_be_alone and lone and not got)
+            assert len(got) == min(want, len(others), self.room())
+            assert not (may_be_alone and lone and self.room() and not got)
         for task in claimed.tasks:
             self.take(task, worker)
         self.claims.append((call, claimed.tasks))
@@ -232,6 +235,11 @@ class QueueMachine(RuleBasedStateMachine):
         if self.paused_until > self.now:
             return set()
         return {id for id, m in self.models.items() if m.ready(self.now) and (m.lost >= 2) is lone}
+
+    def room(self) -> int:
+        """For how many more tasks the limits have room."""
+        leased = sum(model.leased for model in self.models.values())
+        return max(0, min(self.limits.values(), default=10**6) - leased)
 
     def check_failed(self, failed: Any) -> None:
         """Every claim rescues and expires first; it tells what that was the end of."""
@@ -346,6 +354,15 @@ class QueueMachine(RuleBasedStateMachine):
         self.check_change(call)
         return call
 
+    @rule(target=changes, task_type=st.sampled_from([None, "t"]), most=st.sampled_from([None, 1, 2, 3]))
+    def limit_running(self, task_type: str | None, most: int | None) -> LimitRunning:
+        call = LimitRunning((RunningLimit(self.queue, task_type, running_limit=most),))
+        self.limits.pop(task_type, None)
+        if most is not None:
+            self.limits[task_type] = most
+        self.check_change(call)
+        return call
+
     @rule(target=changes)
     def resume(self) -> ResumeQueues:
         self.paused_until = -math.inf
@@ -354,11 +371,14 @@ class QueueMachine(RuleBasedStateMachine):
         return call
 
     @rule(call=changes)
-    def change_again(self, call: PauseQueues | ResumeQueues) -> None:
+    def change_again(self, call: PauseQueues | ResumeQueues | LimitRunning) -> None:
         self.check_change(call)
 
-    def check_change(self, call: PauseQueues | ResumeQueues) -> None:
+    def check_change(self, call: PauseQueues | ResumeQueues | LimitRunning) -> None:
         [answer] = self.send(call)
+        if isinstance(answer, RunningLimit):
+            assert answer.running_limit == self.limits.get(answer.task_type)
+            return
         assert answer.paused is (self.paused_until > self.now)
 
     @rule(seconds=st.sampled_from(STEPS))

@@ -17,6 +17,7 @@ update job_tasks set run_at = run_at - %(by)s, lease_expires_at = lease_expires_
     deadline_at = deadline_at - %(by)s, claimed_at = claimed_at - %(by)s, started_at = started_at - %(by)s;
 update job_queues set paused_until = paused_until - %(by)s where isfinite(paused_until);
 update job_claims set claimed_at = claimed_at - %(by)s;
+update job_limit_windows set began_at = began_at - %(by)s, ends_at = ends_at - %(by)s;
 update job_unique_keys set expires_at = expires_at - %(by)s;
 """
 
@@ -68,7 +69,9 @@ class RestWorld:
         self.transport = RestTransport(Settings(url=stack.url, service_role_key=stack.service_role_key))
 
     def begin(self) -> None:
-        self._database.execute("truncate jobs, job_claims, job_queues, job_changes, job_unique_keys cascade")
+        self._database.execute(
+            "truncate jobs, job_claims, job_queues, job_changes, job_unique_keys, job_running_limits cascade"
+        )
 
     def advance(self, seconds: float) -> None:
         self._database.execute(PASS_TIME.replace("%(by)s", f"interval '{seconds} s'").encode())

@@ -37,6 +37,7 @@ _JSON_ARGUMENTS = frozenset(
         "failures",
         "settle_by_type",
         "weights",
+        "limits",
     )
 )
 _LEASE = ("job_id", "task_number", "lease_token")
@@ -165,6 +166,11 @@ class Calls:
     def set_task_types(self, *task_types: Row, **options: Any) -> list[Row]:
         arguments = {"request_id": str(uuid4()), "changed_by": None}
         return list(self.call("set_task_types_v1", task_types=list(task_types), **arguments | options))
+
+    def limit_running(self, *limits: Row, **options: Any) -> list[Row]:
+        """Set limits on what runs; one that limits nothing is removed."""
+        arguments = {"request_id": str(uuid4()), "changed_by": None}
+        return list(self.call("limit_running_v1", limits=list(limits), **arguments | options))
 
     def get(self, *job_ids: str, with_payload: bool = False, with_attempts: bool = False) -> list[Any]:
         return list(

@@ -26,6 +26,7 @@ OURS = (
     "job_task_types",
     "job_cohorts",
     "job_backlogs",
+    "job_limit_windows",
 )
 
 _SETTINGS = {

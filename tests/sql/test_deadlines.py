@@ -93,7 +93,7 @@ def test_a_deadline_that_passes_between_the_look_and_the_lock_counts(calls: Call
     pass_deadline(calls.connection, [late])
     query = """select jsonb_path_query_array(tasks, '$[*].job_id') from supaqueue_lease_job_tasks(
                    %s::uuid[], '{0,0}', supaqueue_claim_types('{count}'), interval '1 minute',
-                   gen_random_uuid(), 'w')"""
+                   gen_random_uuid(), 'w', null)"""
     assert calls.value(query, [[late, good]]) == [good]
     assert calls.status(late) == "pending"
 

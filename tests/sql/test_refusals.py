@@ -149,6 +149,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "replay_job_tasks_v1": {"tasks": [LEASE]},
     "resume_queues_v1": RESUME,
     "limit_waiting_v1": LIMIT,
+    "limit_running_v1": {"request_id": str(uuid4()), "limits": [], "changed_by": None},
+    "list_running_limits_v1": {},
     "set_task_types_v1": TYPES,
     "switch_schedules_v1": {"schedules": []},
     "tick_schedules_v1": {"schedules": [TICKS]},

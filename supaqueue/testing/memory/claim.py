@@ -20,6 +20,7 @@ from supaqueue.testing.memory.deadlines import expire, is_late
 from supaqueue.testing.memory.leases import LONE_LEASES, claimed, end_leases, lease, start
 from supaqueue.testing.memory.pauses import is_paused
 from supaqueue.testing.memory.refused import invalid
+from supaqueue.testing.memory.running_limits import Rooms, count_starts, next_window
 from supaqueue.testing.memory.tables import Row, Tables, TaskRow
 from supaqueue.testing.memory.turns import chosen, next_turns, read_turns
 
@@ -45,6 +46,7 @@ class Claim:
         """Lease these tasks to the worker that claims, and return them."""
         for task in tasks:
             lease(tables, task, self.lease_seconds, self.request_id, self.worker_id)
+        count_starts(tables, tasks)
         return tasks
 
     def serves(self, task: TaskRow) -> bool:
@@ -149,7 +151,7 @@ def _claimed(tables: Tables, claim: Claim) -> Row:
     taken, more = _claim_ready(tables, claim, want) if want else ([], False)
     if not lone and not taken and not drain:  # what was rescued just now may have lost its second lease
         lone, drain = _claim_lone(tables, claim, want)
-    wait_seconds = None if more else _seconds_to_next_due(tables, claim.queues)
+    wait_seconds = None if more else _seconds_to_next(tables, claim)
     paused = [queue for queue in claim.queues if is_paused(tables, queue)]
     return _answer(tables, [*lone, *taken], bool(lone), drain, failed, more, wait_seconds, paused) | {
         "marks": next_turns(read_turns(claim.marks), taken)
@@ -183,7 +185,8 @@ def _claim_lone(tables: Tables, claim: Claim, want: int) -> tuple[list[TaskRow],
     """Lease a task that lost two leases to a worker that holds nothing; else say whether to make room."""
     queues = [queue for queue in claim.queues if not is_paused(tables, queue)]
     ready = (task for queue in queues for task in _ready(tables, claim, queue))
-    lone = min(filter(_is_lone, ready), key=_position, default=None)
+    lones = sorted(filter(_is_lone, ready), key=_position)
+    lone = next(iter(Rooms(tables).fit(lones)), None)
     if lone is None:
         return [], False
     if claim.holding == 0 and want > 0:
@@ -250,8 +253,9 @@ def _claim_ready(tables: Tables, claim: Claim, want: int) -> tuple[list[TaskRow]
     queues = [queue for queue in dict.fromkeys(claim.queues) if not is_paused(tables, queue)]
     ready = [task for queue in queues for task in _ready(tables, claim, queue) if not _is_lone(task)]
     in_order = chosen(ready, claim.weights, read_turns(claim.marks), claim.request_id)
+    in_order = Rooms(tables).fit(in_order)  # what a limit holds back is not more
     taken = claim.lease(tables, _within(BYTES_LIMIT, in_order[:want]))
-    return taken, len(taken) == want or len(taken) < len(ready)
+    return taken, len(taken) == want or len(taken) < len(in_order)
 
 
 def _within(bytes_left: int, tasks: list[TaskRow]) -> list[TaskRow]:
@@ -277,9 +281,12 @@ def _is_lone(task: TaskRow) -> bool:
     return task.lost_leases >= LONE_LEASES
 
 
-def _seconds_to_next_due(tables: Tables, queues: Collection[str]) -> float | None:
-    due = min((task.run_at for task in _not_ready(tables, queues)), default=None)
-    return (due - tables.now).total_seconds() if due else None
+def _seconds_to_next(tables: Tables, claim: Claim) -> float | None:
+    """Return in how many seconds the next task is due, or a window ends that holds tasks back."""
+    moments = [task.run_at for task in _not_ready(tables, claim.queues)]
+    window = next_window(tables, claim.queues, claim.task_types)
+    next_at = min([*moments, *([window] if window else [])], default=None)
+    return (next_at - tables.now).total_seconds() if next_at else None
 
 
 def _not_ready(tables: Tables, queues: Collection[str]) -> list[TaskRow]:

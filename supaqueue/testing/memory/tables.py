@@ -164,6 +164,14 @@ class LimitRow:
 
 
 @dataclass(slots=True)
+class WindowRow:
+    """How many leases were begun in a window of a limit, and when it ends."""
+
+    ends_at: datetime
+    used: int = 0
+
+
+@dataclass(slots=True)
 class Tables:
     """All rows, the moment of the call that is being made, and where chance comes from."""
 
@@ -176,6 +184,8 @@ class Tables:
     task_types: dict[str, Row] = field(default_factory=dict)
     pauses: dict[str, PauseRow] = field(default_factory=dict)
     limits: dict[str, LimitRow] = field(default_factory=dict)
+    running_limits: dict[tuple[str | None, str | None, bool], Row] = field(default_factory=dict)
+    windows: dict[tuple[Any, ...], WindowRow] = field(default_factory=dict)
     changes: dict[str, datetime] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 

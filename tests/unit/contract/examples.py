@@ -37,6 +37,7 @@ from supaqueue.contract import (
     JobFilter,
     KeepRolloutEvidence,
     LegacyOutcome,
+    LimitRunning,
     LimitWaiting,
     ListDeadLetters,
     ListFlagChanges,
@@ -45,6 +46,7 @@ from supaqueue.contract import (
     ListRepairs,
     ListRolloutNotices,
     ListRolloutSteps,
+    ListRunningLimits,
     ListSchedules,
     ListTaskTypes,
     Mirror,
@@ -88,6 +90,7 @@ from supaqueue.contract import (
     ToldNotice,
 )
 from supaqueue.job_id import new_job_id
+from supaqueue.running_limit import RunningLimit
 
 REF = TaskRef(new_job_id(), 0, 3)
 EXAMPLES: tuple[Call[Any], ...] = (
@@ -115,7 +118,9 @@ EXAMPLES: tuple[Call[Any], ...] = (
     RegisterWorker("w", ("q",), ("t",), 4, "host", 7, "0.1"),
     DropDeadLetters((REF,)),
     ListDeadLetters(DeadLetterFilter(parked=False, failed_after=datetime(2026, 1, 1, tzinfo=UTC))),
+    LimitRunning((RunningLimit("q", "t", True, 3, 10, 60.0),), changed_by="ada"),
     LimitWaiting(("q",), 10, "refuse", changed_by="ada"),
+    ListRunningLimits(),
     PauseQueues(("q",), paused_until=datetime(2030, 1, 1, tzinfo=UTC), reason="deploy", changed_by="ada"),
     ReplayJobTasks((Replay(REF, 1.5),)),
     ResumeQueues(("q",), "ada"),
