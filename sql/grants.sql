@@ -41,7 +41,8 @@ begin
                 'rollout_steps', 'rollout_evidence', 'rollout_notices',
                 'job_cohorts', 'job_cohort_marks', 'job_backlogs',
                 'job_probes', 'job_worker_calls', 'job_unique_keys', 'job_waiting_limits', 'job_lines',
-                'job_running_limits', 'job_limit_windows')
+                'job_running_limits', 'job_limit_windows',
+                'job_order_key_signals', 'job_order_key_queues')
     loop
         execute format('revoke all on %s %s from %s',
             case relation.relkind when 'S' then 'sequence' else 'table' end, relation.name, api_roles);
@@ -75,7 +76,8 @@ begin
                     'declare_rollout_step_v1', 'decide_rollout_step_v1', 'list_rollout_steps_v1', 'keep_rollout_evidence_v1',
                     'read_rollout_evidence_v1', 'list_rollout_notices_v1', 'settle_rollout_notices_v1',
                     'record_first_failures_v1', 'close_cohorts_v1', 'read_cohorts_v1', 'read_cohort_totals_v1',
-                    'send_probes_v1', 'read_probes_v1', 'count_worker_calls_v1'))
+                    'send_probes_v1', 'read_probes_v1', 'count_worker_calls_v1',
+                    'list_blocked_keys_v1', 'release_keys_v1'))
     loop
         execute format('revoke all on function %s from %s', routine.name, api_roles);
         if routine.proname like '%\_v1' and exists (select from pg_roles where rolname = 'service_role') then

@@ -97,3 +97,31 @@ class WaitingLimit:
     waiting_limit: int | None = None
     on_full: Literal["refuse", "slow"] | None = None
     changed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedKey:
+    """An order key that a failed task blocks: until that is replayed or dropped, or the key is released.
+
+    `waiting`: how many tasks wait behind it, counted up to 1,000. The lease is the one under which it failed.
+    """
+
+    queue: str
+    order_key: str
+    job_id: str
+    task_number: int
+    lease_token: int
+    task_type: str
+    failed_at: datetime
+    error_type: str | None
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRelease:
+    """`released`: the key goes on past `job_id`, a dead letter; `not_blocked`: nothing blocks it."""
+
+    queue: str
+    order_key: str
+    answer: Literal["released", "not_blocked"]
+    job_id: str | None = None

@@ -1,7 +1,7 @@
 -- Leases up to `want` tasks to a worker and answers them with their payloads. A repeat of a request is answered with those of
 -- its tasks that are still held; job_claims' unique index makes a repeat that overtakes wait for the original, or the original
 -- for the repeat. `marks` is what the last answer said, per queue, and means nothing to the worker. Every claim also rescues
--- tasks whose worker died, fails those whose deadline passed (`failed`: what this was the end of) and promotes due ones, also
+-- tasks whose worker died, hands on the turns of order keys, fails those whose deadline passed (`failed`: what this was the end of) and promotes due ones, also
 -- of a paused queue, from which it leases nothing (`paused`), and of types that the flag holds back (`closed`). A task that lost two leases is claimed alone: `alone` says that
 -- the worker must claim nothing until it has ended, `drain` that it must first end what it holds.
 -- Planner settings, here and in the other calls: a session keeps its plans for long, maybe from when the tables were empty or
@@ -76,9 +76,16 @@ begin
         coalesce(open_queues, '{}'), types, want, holding, lease, request_id, worker_id, limits);
     tasks := lone.tasks;
 
-    select * into kept from supaqueue_look_after_queues(queues, xmin, number, coalesce(new_marks, '{}'));
+    new_marks := coalesce(new_marks, '{}');
+    any_more := false;
+    if exists (
+        select from unnest(queues) as q (queue)
+        cross join lateral (select from job_order_key_queues b where b.queue = q.queue limit 1) as ordered) then
+        select o.marks, o.more into new_marks, any_more from supaqueue_promote_order_keys(queues, xmin, number, new_marks) as o;
+    end if;
+    select * into kept from supaqueue_look_after_queues(queues, xmin, number, new_marks);
     new_marks := kept.marks;
-    any_more := kept.more;
+    any_more := any_more or kept.more;
 
     if tasks = '[]' and not lone.drain and want > 0 and open_queues is not null then
         select * into claimed from supaqueue_claim_ready_job_tasks(

@@ -14,7 +14,7 @@ begin
           "retry_jitter": "a boolean", "timeout_seconds": "a number", "deadline_at": "a string",
           "deadline_seconds": "a number", "tags": "an array of names", "tenant": "1 to 200 characters", "priority": "-5 to 5",
           "unique_key": "1 to 200 characters", "unique_until": "a string", "unique_seconds": "a number",
-          "unique_conflict": "a string",
+          "unique_conflict": "a string", "order_key": "1 to 200 characters", "order_on_failure": "a string",
           "owner": "a string"}',
         array['job_id', 'queue', 'task_type']);
     if jsonb_array_length(new_jobs) > 10000 then
@@ -39,7 +39,7 @@ begin
         when jsonb_typeof(element -> 'tags') = 'array' and jsonb_array_length(element -> 'tags') > 100
             then 'tags: expected at most 100'
         when element ->> 'owner' not in ('supabase', 'legacy') then 'owner: expected supabase or legacy'
-        else coalesce(supaqueue_retry_problem(element), supaqueue_unique_problem(element)) end as problem) as c
+        else coalesce(supaqueue_retry_problem(element), supaqueue_unique_problem(element), supaqueue_order_problem(element)) end as problem) as c
     where c.problem is not null limit 1;
     if found then
         raise exception using errcode = 'SQ003', message = format('jobs[%s].%s', refused.place, refused.problem);

@@ -1,4 +1,4 @@
--- How many tasks could run now in a queue and wait, also if it is paused; at most `bound`. What waits for its time does not count. A
+-- How many tasks could run now in a queue and wait, also if it is paused or others of their order key go first; at most `bound`. What waits for its time does not count. A
 -- count of a thousand or more that took a millisecond is kept and trusted for 20 times as long as it took: so counting takes a
 -- twentieth of the time at most. A smaller one is taken anew each time: if that was slow, then for another reason.
 create or replace function supaqueue_count_waiting(l job_waiting_limits, bound integer) returns integer
@@ -22,6 +22,10 @@ begin
         (select from job_tasks t
         where t.queue = (l).queue and t.status = 'pending' and t.position is null and t.run_at <= began
         order by t.queue, t.run_at, t.job_id limit bound)
+        union all
+        (select from job_tasks t
+        where t.queue = (l).queue and t.status = 'blocked' and t.order_key is not null and t.run_at <= began
+        order by t.queue, t.order_key, t.key_position limit bound)
     ) as w;
     found_waiting := least(found_waiting, bound);
     took := clock_timestamp() - began;

@@ -14,7 +14,7 @@ begin
     if asked is null then
         return;
     end if;
-    perform supaqueue_check_unique_types(array(
+    perform supaqueue_check_complete_types('unique_key', array(
         select distinct a.task_type from jsonb_to_recordset(asked) as a (task_type text)));
     keys := supaqueue_take_keys(asked, at_once);
     takers := array(select k.holder from jsonb_to_recordset(keys) as k (holder uuid, new boolean) where k.new);
@@ -40,3 +40,6 @@ begin
         ) as k on k.job_id = (e.element ->> 'job_id')::uuid
     );
 end $$;
+
+-- What it called before order keys.
+drop function if exists supaqueue_check_unique_types(text[]);

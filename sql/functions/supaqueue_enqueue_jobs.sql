@@ -20,6 +20,9 @@ begin
     if is_limited and exists (select from job_waiting_limits) then
         waits := supaqueue_check_waiting(new_jobs);
     end if;
+    if new_jobs @? '$[*].order_key' then
+        perform supaqueue_check_ordered_types(new_jobs);
+    end if;
     asks_for_keys := new_jobs @? '$[*].unique_key';
 
     loop

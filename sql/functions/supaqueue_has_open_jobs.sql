@@ -9,5 +9,6 @@ as $$
             select from jobs j where j.owner = 'legacy' and j.owner_ended_at is null and j.abandoned_at is null)
         else exists (select from job_tasks t where t.status = 'pending' and t.position is not null and t.purpose = 'run')
             or exists (select from job_tasks t where t.status = 'pending' and t.position is null and t.purpose = 'run')
+            or exists (select from job_tasks t where t.status = 'blocked' and t.order_key is not null)
             or exists (select from job_tasks t where t.status in ('claimed', 'processing') and t.purpose = 'run') end
 $$;

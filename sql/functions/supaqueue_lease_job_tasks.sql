@@ -11,9 +11,10 @@ language plpgsql volatile
 set search_path from current
 as $$
 declare
-    at_once constant timestamptz := clock_timestamp();
     free_jobs constant uuid[] := supaqueue_lock_free_jobs(
         case when (types).drain is null then job_ids else supaqueue_without_waiting(job_ids, (types).drain) end);
+    -- After the locks: a lease that another session ended before it gave them up lies before this one.
+    at_once constant timestamptz := clock_timestamp();
     counted uuid[];
     none integer[];
 begin

@@ -7,8 +7,8 @@ as $$
 declare
     at_once constant timestamptz := clock_timestamp();
 begin
-    update job_tasks t set status = 'pending',
-        position = case when before.run_at <= at_once then nextval('job_task_position') end
+    update job_tasks t set status = case when t.order_key is null then 'pending' else 'blocked' end,
+        position = case when before.run_at <= at_once and t.order_key is null then nextval('job_task_position') end
     from unnest(job_ids) as g (job_id)
     cross join lateral (
         select b.ctid as place, b.status, b.run_at from job_tasks b where b.job_id = g.job_id offset 0

@@ -1,5 +1,5 @@
 -- Those of the given jobs that the policy lets go, in the order given. A mirrored job goes by how and when its owner ended it. A job
--- with a task that is not ended is never among them: a shadow run may outlast the job, but not one that never began; nor is one of
+-- with a task that is not ended, or that blocks its order key, is never among them: a shadow run may outlast the job, but not one that never began; nor is one of
 -- which legacy is still to be told. `kind` says by which age: that of its status, or `tombstone` (also what met a unique key), or `probe` (no task of it has the
 -- purpose run). `row_count` counts its children too.
 create or replace function supaqueue_removable_jobs(job_ids uuid[], r job_retention)
@@ -14,7 +14,7 @@ as $$
     cross join lateral (
         select count(*) as tasks, count(*) filter (where t.purpose = 'run') as to_run, max(t.finished_at) as finished_at,
             count(*) filter (where t.status in ('claimed', 'processing')
-                or t.status in ('blocked', 'pending') and t.purpose <> 'shadow') as open
+                or t.status in ('blocked', 'pending') and t.purpose <> 'shadow' or t.status = 'failed' and t.blocks_key) as open
         from job_tasks t where t.job_id = g.job_id offset 0
     ) as t
     cross join lateral (select count(*) as attempts from job_task_attempts a where a.job_id = g.job_id offset 0) as a

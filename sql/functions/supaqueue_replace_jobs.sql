@@ -27,7 +27,7 @@ begin
             priority = s.priority,
             -- In another line it needs a new place: claims may have settled that their marks are past the old one.
             position = case
-                when m.run_at > at_once or m.job_id is null and t.position is null then null
+                when t.status = 'blocked' or m.run_at > at_once or m.job_id is null and t.position is null then null
                 when s.priority = t.priority and t.position is not null then t.position
                 else coalesce(m.position, s.position, nextval('job_task_position')) end,
             deadline_at = case when l.deadline_moves
@@ -38,7 +38,7 @@ begin
         cross join lateral (
             select b.ctid as place, b.status from job_tasks b where b.job_id = l.job_id and b.task_number = 0 offset 0
         ) as before
-        where t.ctid = before.place and before.status = 'pending'
+        where t.ctid = before.place and before.status in ('pending', 'blocked')
     ), tagged as (
         update jobs j set tags = s.tags
         from last l

@@ -1,5 +1,5 @@
 -- Makes failed tasks pending again, but no observations: they run once. The caller holds the jobs' locks, so the transaction has its number before it draws a
--- position or looks at the clock. What was unique until its end runs only if its key is free.
+-- position or looks at the clock. One that let its order key go waits for its turn again, at its old place. What was unique until its end runs only if its key is free.
 create or replace function supaqueue_replay_job_tasks(tasks jsonb) returns void
 language plpgsql
 set search_path from current
@@ -19,7 +19,8 @@ begin
         order by g.job_id, g.task_number, g.lease_token, g.n
     ), moved as (
         update job_tasks t
-        set status = 'pending', run_at = d.run_at, position = d.position, parked = false, deadline_at = null,
+        set status = case when d.waits then 'blocked' else 'pending' end, run_at = d.run_at,
+            position = case when not d.waits then d.position end, parked = false, deadline_at = null,
             started_at = null, finished_at = null, max_attempts = t.attempts + t.max_attempts - t.attempts_before_replay,
             attempts_before_replay = t.attempts, replayed_lease_token = t.lease_token,
             -- Two are what makes a task be claimed alone.
@@ -27,9 +28,10 @@ begin
         from (
             select o.*, case when o.run_at <= at_once then nextval('job_task_position') end as position
             from (
-                select g.run_at, before.place from given g
+                select g.run_at, before.place, before.waits from given g
                 cross join lateral (
-                    select b.ctid as place, b.status, b.purpose, b.lease_token from job_tasks b
+                    select b.ctid as place, b.status, b.purpose, b.lease_token, b.order_key is not null and not b.blocks_key as waits
+                    from job_tasks b
                     where b.job_id = g.job_id and b.task_number = g.task_number offset 0
                 ) as before
                 where before.status = 'failed' and before.purpose = 'run' and before.lease_token = g.lease_token

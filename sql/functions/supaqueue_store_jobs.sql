@@ -21,6 +21,7 @@ begin
     end if;
     with given as materialized (
         select distinct on (g.job_id) g.n, g.job_id, g.queue, g.task_type, g.tags, g.tenant, coalesce(g.priority, 0) as priority, g.owner,
+            g.order_key, g.order_key is not null and g.order_on_failure is distinct from 'continue' as blocks_key,
             g.unique_key, g.deduped_into, g.deduped_as,
             case when g.unique_key is not null then coalesce(g.unique_until, 'window') end as unique_until,
             coalesce(g.element -> 'payload', 'null') as payload,
@@ -44,10 +45,10 @@ begin
                 delay_seconds double precision, max_attempts integer, retry_delay_seconds double precision, retry_factor real,
                 retry_max_delay_seconds double precision, retry_jitter boolean, timeout_seconds double precision,
                 deadline_at timestamptz, deadline_seconds double precision, tags text[], tenant text, priority smallint, owner text,
-                unique_key text, unique_until text, deduped_into uuid, deduped_as text)
+                unique_key text, unique_until text, deduped_into uuid, deduped_as text, order_key text, order_on_failure text)
         ) with ordinality as g (element, job_id, queue, task_type, run_at, delay_seconds, max_attempts,
             retry_delay_seconds, retry_factor, retry_max_delay_seconds, retry_jitter, timeout_seconds, deadline_at,
-            deadline_seconds, tags, tenant, priority, owner, unique_key, unique_until, deduped_into, deduped_as, n)
+            deadline_seconds, tags, tenant, priority, owner, unique_key, unique_until, deduped_into, deduped_as, order_key, order_on_failure, n)
         left join lateral (select * from job_task_types b where b.task_type = g.task_type offset 0) as p on true
         left join lateral (
             select f as own from feature_flag f where types_have_flags and f.flag_name = 'supabase_queue:' || g.task_type offset 0
@@ -73,13 +74,14 @@ begin
         returning job_id, owner
     ), tasks as (
         insert into job_tasks (job_id, queue, task_type, status, tenant, priority, payload, run_at, position, max_attempts, retry_delay,
-            retry_factor, retry_max_delay, retry_jitter, timeout, deadline_at, releases_key)
-        select job_id, queue, task_type, case stored_owner when 'legacy' then 'mirrored' else 'pending' end, turn, priority, payload, run_at,
-            case when run_at <= at_once and stored_owner = 'supabase' then nextval('job_task_position') end,
+            retry_factor, retry_max_delay, retry_jitter, timeout, deadline_at, releases_key, order_key, key_position, blocks_key)
+        select job_id, queue, task_type, case when stored_owner = 'legacy' then 'mirrored' when order_key is not null then 'blocked' else 'pending' end, turn, priority, payload, run_at,
+            case when run_at <= at_once and stored_owner = 'supabase' and order_key is null then nextval('job_task_position') end,
             max_attempts, retry_delay, retry_factor, retry_max_delay, retry_jitter, timeout,
             -- One that has passed passes now: claims look for deadlines from where the clock was at their last look.
             case when ends_at < at_once then at_once else ends_at end,
-            deduped_as is null and unique_until is not distinct from 'started'
+            deduped_as is null and unique_until is not distinct from 'started',
+            order_key, case when order_key is not null then nextval('job_task_position') end, blocks_key
         from (
             select p.*, s.owner as stored_owner, coalesce(deadline_at, run_at + deadline) as ends_at
             from given p join stored s using (job_id)
@@ -92,6 +94,14 @@ begin
             and not exists (select from job_lines b where b.queue = g.queue and b.priority = g.priority offset 0)
         group by g.queue, g.priority order by g.queue, g.priority
         on conflict do nothing
+    ), keyed_queues as (
+        insert into job_order_key_queues (queue)
+        select g.queue from given g
+        where g.order_key is not null and not exists (select from job_order_key_queues b where b.queue = g.queue offset 0)
+        group by g.queue
+    ), signals as (
+        insert into job_order_key_signals (queue, order_key)
+        select g.queue, g.order_key from given g where g.order_key is not null group by g.queue, g.order_key order by min(g.n)
     ), shadows as (
         insert into job_tasks (job_id, task_number, queue, task_type, purpose, payload, run_at, position, max_attempts, timeout)
         select p.job_id, 1, p.queue, p.task_type, 'shadow', p.payload, p.run_at,

@@ -18,6 +18,7 @@ COMMANDS = (
     "demo",
     "dev",
     "dlq",
+    "keys",
     "limits",
     "loadtest",
     "migrate",

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeVar, Unpack
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.backoff import Backoff
 from supaqueue.client import batches, calls, paging
+from supaqueue.client.blocked_keys import AsyncBlockedKeys
 from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses, WaitingLimits
 from supaqueue.client.checks import Checks
 from supaqueue.client.dead_letters import AsyncDeadLetters
@@ -85,6 +86,7 @@ class AsyncQueue:
         self._checks = Checks(max_json_bytes, registry)
         self.dead_letters = AsyncDeadLetters(self._send)
         self.limits = AsyncRunningLimits(self._send)
+        self.blocked_keys = AsyncBlockedKeys(self._send)
 
     async def new_job(self, task_type: str, payload: object = None, **options: Unpack[JobOptions]) -> NewJob:
         """Return a job to enqueue, for callers that have to know its id before: see `enqueue_or_undo`.
@@ -119,6 +121,8 @@ class AsyncQueue:
         tenant: str | None = None,
         unique: Unique | None = None,
         priority: int = 0,
+        order_key: str | None = None,
+        order_on_failure: Literal["block", "continue"] = "block",
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -146,6 +150,8 @@ class AsyncQueue:
             tenant=tenant,
             unique=unique,
             priority=priority,
+            order_key=order_key,
+            order_on_failure=order_on_failure,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = await self._send(call)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeVar, Unpack
 from supaqueue.answer import CancelAnswer, EnqueueAnswer
 from supaqueue.backoff import Backoff
 from supaqueue.client import batches, calls, paging
+from supaqueue.client.blocked_keys import BlockedKeys
 from supaqueue.client.calls import AbandonAnswers, Answers, CancelAnswers, Ended, Jobs, Pauses, WaitingLimits
 from supaqueue.client.checks import Checks
 from supaqueue.client.dead_letters import DeadLetters
@@ -82,6 +83,7 @@ class Queue:
         self._checks = Checks(max_json_bytes, registry)
         self.dead_letters = DeadLetters(self._send)
         self.limits = RunningLimits(self._send)
+        self.blocked_keys = BlockedKeys(self._send)
 
     def new_job(self, task_type: str, payload: object = None, **options: Unpack[JobOptions]) -> NewJob:
         """Return a job to enqueue, for callers that have to know its id before: see `enqueue_or_undo`.
@@ -116,6 +118,8 @@ class Queue:
         tenant: str | None = None,
         unique: Unique | None = None,
         priority: int = 0,
+        order_key: str | None = None,
+        order_on_failure: Literal["block", "continue"] = "block",
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -143,6 +147,8 @@ class Queue:
             tenant=tenant,
             unique=unique,
             priority=priority,
+            order_key=order_key,
+            order_on_failure=order_on_failure,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = self._send(call)

@@ -93,6 +93,7 @@ from supaqueue.contract.observe_jobs import (
     ObserveJobs,
     ObserveJobsById,
 )
+from supaqueue.contract.order_keys import BlockedKeyPage, ListBlockedKeys, ReleaseKeys
 from supaqueue.contract.pause_queues import PauseQueues, ResumeQueues
 from supaqueue.contract.probes import (
     PROBE_TYPE,
@@ -164,6 +165,8 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     LimitRunning,
     LimitWaiting,
     ListRunningLimits,
+    ListBlockedKeys,
+    ReleaseKeys,
     PauseQueues,
     PruneJobs,
     ReadJobsToArchive,
@@ -225,6 +228,7 @@ __all__ = [
     "BacklogSample",
     "BegunStep",
     "BinnedLatencies",
+    "BlockedKeyPage",
     "Call",
     "CallTotals",
     "CancelAnswer",
@@ -280,6 +284,7 @@ __all__ = [
     "LegacyOutcome",
     "LimitRunning",
     "LimitWaiting",
+    "ListBlockedKeys",
     "ListDeadLetters",
     "ListFlagChanges",
     "ListJobs",
@@ -321,6 +326,7 @@ __all__ = [
     "RecordFirstFailures",
     "RecordOutcomes",
     "RegisterWorker",
+    "ReleaseKeys",
     "RemoveSchedules",
     "RepairAnswer",
     "RepairCopies",

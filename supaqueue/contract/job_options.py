@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from supaqueue.backoff import Backoff
 from supaqueue.unique import Unique
@@ -24,3 +24,5 @@ class JobOptions(TypedDict, total=False):
     tenant: str | None
     unique: Unique | None
     priority: int
+    order_key: str | None
+    order_on_failure: Literal["block", "continue"]

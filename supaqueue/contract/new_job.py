@@ -40,6 +40,8 @@ _OPTIONS = frozenset(
         "tenant",
         "unique",
         "priority",
+        "order_key",
+        "order_on_failure",
     )
 )
 
@@ -68,6 +70,11 @@ class NewJob:
         unique: a key that one job of its type holds at a time, see `Unique`; refused while a legacy queue may
             own jobs of the type.
         priority: -5 to 5: of one queue, higher ones are claimed first.
+        order_key: 1 to 200 characters: jobs of one queue and key run one at a time, in the order in which
+            they were enqueued; refused while a legacy queue may own jobs of the type.
+        order_on_failure: what a failure of this job does to those behind it: `block`, they wait until it is
+            replayed or dropped, or the key released; `continue`, they go on. By default `block`, since order
+            is what was asked for.
 
     Raises:
         InvalidInput: naming the field.
@@ -89,6 +96,8 @@ class NewJob:
     tenant: str | None
     unique: Unique | None
     priority: int
+    order_key: str | None
+    order_on_failure: Literal["block", "continue"]
     owner: Literal["supabase", "legacy"] | None = field(compare=False)
     is_minted: bool = field(compare=False, repr=False)
 
@@ -110,6 +119,8 @@ class NewJob:
         tenant: str | None = None,
         unique: Unique | None = None,
         priority: int = 0,
+        order_key: str | None = None,
+        order_on_failure: Literal["block", "continue"] = "block",
     ) -> None:
         if run_at is not None and delay is not None:
             raise InvalidInput("give either run_at or delay, not both", field="delay")
@@ -130,6 +141,7 @@ class NewJob:
             "tenant": None if tenant is None else check_text(tenant, field="tenant"),
             "unique": _checked_unique(unique),
             "priority": _checked_priority(priority),
+            **_checked_order(order_key, order_on_failure, unique),
             "owner": job_id.owner if isinstance(job_id, Ticket) else None,
             # Only this object knows the id: no other try of the job can have been placed elsewhere.
             "is_minted": job_id is None and idempotency_key is None,
@@ -175,6 +187,8 @@ class NewJob:
             "tenant": self.tenant,
             **unique_row(self.unique),
             "priority": self.priority or None,
+            "order_key": self.order_key,
+            "order_on_failure": None if self.order_on_failure == "block" else self.order_on_failure,
         }
         return without_none(row)
 
@@ -237,6 +251,8 @@ class NewJob:
             "tenant": self.tenant is not None,
             "unique": self.unique is not None,
             "priority": self.priority != 0,
+            "order_key": self.order_key is not None,
+            "order_on_failure": self.order_on_failure != "block",
         }
         return tuple(name for name, is_given in given.items() if is_given)
 
@@ -328,6 +344,19 @@ def _checked_priority(value: object) -> int:
         text = f"must be a whole number from {-HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}"
         raise InvalidInput(text, field="priority")
     return value
+
+
+def _checked_order(order_key: object, on_failure: object, unique: Unique | None) -> dict[str, object]:
+    if on_failure not in ("block", "continue"):
+        raise InvalidInput("must be block or continue", field="order_on_failure")
+    if order_key is None:
+        if on_failure != "block":
+            raise InvalidInput("means nothing without order_key", field="order_on_failure")
+        return {"order_key": None, "order_on_failure": "block"}
+    if unique is not None and unique.on_conflict != "reject":
+        text = f"cannot go with a Unique that may {unique.on_conflict}: the other job has a place of its own"
+        raise InvalidInput(text, field="order_key")
+    return {"order_key": check_text(order_key, field="order_key"), "order_on_failure": on_failure}
 
 
 def _checked_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -43,9 +43,10 @@ class AsyncDualWriteQueue:
 
     For the event loop in which it is first used; the legacy queue works in threads. `DualWriteQueue` is its
     twin. Every method does what that of `AsyncQueue`
-    does, in the system that owns the job; `list`, `stats`, `pause`, `resume` and `dead_letters` are
-    Supabase's, where jobs that legacy owns are listed as `mirrored`. An error of an enqueue carries the job's
-    id as a ticket: `enqueue(..., job_id=error.job_id)` repeats it in the system that was decided on.
+    does, in the system that owns the job; `list`, `stats`, `pause`, `resume`, `dead_letters` and
+    `blocked_keys` are Supabase's, where jobs that legacy owns are listed as `mirrored`. An error of an
+    enqueue carries the job's id as a ticket: `enqueue(..., job_id=error.job_id)` repeats it in the system
+    that was decided on.
 
     Args:
         legacy: the old queue; closed here.
@@ -107,6 +108,7 @@ class AsyncDualWriteQueue:
         self._enqueuing, self._finding = Enqueuing(parts), Finding(parts)
         self.dead_letters = self._queue.dead_letters
         self.limits = self._queue.limits
+        self.blocked_keys = self._queue.blocked_keys
 
     async def new_job(self, task_type: str, payload: object = None, **options: Unpack[JobOptions]) -> NewJob:
         """Return a job to enqueue, for callers that have to know its id before: see `enqueue_or_undo`.
@@ -141,6 +143,8 @@ class AsyncDualWriteQueue:
         tenant: str | None = None,
         unique: Unique | None = None,
         priority: int = 0,
+        order_key: str | None = None,
+        order_on_failure: Literal["block", "continue"] = "block",
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -168,6 +172,8 @@ class AsyncDualWriteQueue:
             tenant=tenant,
             unique=unique,
             priority=priority,
+            order_key=order_key,
+            order_on_failure=order_on_failure,
         )
         self._checks.check(job)
         answers = await self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))

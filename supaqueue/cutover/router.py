@@ -42,9 +42,10 @@ class DualWriteQueue:
     """A `Queue` made of two: for each job one of them is decided on, once, and the other gets a copy.
 
     Safe to share between threads; `AsyncDualWriteQueue` is its twin. Every method does what that of `Queue`
-    does, in the system that owns the job; `list`, `stats`, `pause`, `resume` and `dead_letters` are
-    Supabase's, where jobs that legacy owns are listed as `mirrored`. An error of an enqueue carries the job's
-    id as a ticket: `enqueue(..., job_id=error.job_id)` repeats it in the system that was decided on.
+    does, in the system that owns the job; `list`, `stats`, `pause`, `resume`, `dead_letters` and
+    `blocked_keys` are Supabase's, where jobs that legacy owns are listed as `mirrored`. An error of an
+    enqueue carries the job's id as a ticket: `enqueue(..., job_id=error.job_id)` repeats it in the system
+    that was decided on.
 
     Args:
         legacy: the old queue; closed here.
@@ -104,6 +105,7 @@ class DualWriteQueue:
         self._enqueuing, self._finding = Enqueuing(parts), Finding(parts)
         self.dead_letters = self._queue.dead_letters
         self.limits = self._queue.limits
+        self.blocked_keys = self._queue.blocked_keys
 
     def new_job(self, task_type: str, payload: object = None, **options: Unpack[JobOptions]) -> NewJob:
         """Return a job to enqueue, for callers that have to know its id before: see `enqueue_or_undo`.
@@ -138,6 +140,8 @@ class DualWriteQueue:
         tenant: str | None = None,
         unique: Unique | None = None,
         priority: int = 0,
+        order_key: str | None = None,
+        order_on_failure: Literal["block", "continue"] = "block",
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -165,6 +169,8 @@ class DualWriteQueue:
             tenant=tenant,
             unique=unique,
             priority=priority,
+            order_key=order_key,
+            order_on_failure=order_on_failure,
         )
         self._checks.check(job)
         answers = self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))

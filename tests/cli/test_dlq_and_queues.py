@@ -56,10 +56,15 @@ def answered(done: subprocess.CompletedProcess[str]) -> Any:
 
 
 def dead(
-    settings: Settings, client: Queue, queue_name: str, count: int, outcome: FinishOutcome = "fail"
+    settings: Settings,
+    client: Queue,
+    queue_name: str,
+    count: int,
+    outcome: FinishOutcome = "fail",
+    **options: Any,
 ) -> list[str]:
     """Jobs that have failed."""
-    ids = [client.enqueue("bill", {"secret": n}, queue=queue_name).job_id for n in range(count)]
+    ids = [client.enqueue("bill", {"secret": n}, queue=queue_name, **options).job_id for n in range(count)]
     with RestTransport(settings) as worker:
         claim = ClaimJobTasks(str(new_job_id()), "w", (queue_name,), ("bill",), count, 0, 60.0, {})
         error = TaskError("ValueError", "[bold]broken[/bold]")
@@ -118,6 +123,7 @@ def test_replay_by_id_and_by_filter_and_drop(
         (["dlq", "show", "7"], "job_id"),
         (["dlq", "show", new_job_id()], "there is no job"),
         (["dlq", "list", "--after", "yesterday"], "2030-01-31"),
+        (["keys", "release", "a"], "--queue"),
         (["queues", "limit-waiting", "a", "7"], "--refuse or --slow"),
         (["queues", "limit-waiting", "a", "7", "--none"], "--none alone"),
         (["limits", "set", "--queue", "a"], "running_limit: must be given"),
@@ -131,6 +137,22 @@ def test_what_users_get_wrong_is_one_sentence(run: Run, arguments: list[str], sa
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert said in done.stderr, done.stderr
+
+
+def test_keys_that_are_blocked_are_listed_and_released(
+    run: Run, settings: Settings, client: Queue, queue_name: str
+) -> None:
+    [failed] = dead(settings, client, queue_name, 1, order_key="[account] 7")
+    behind = client.enqueue("bill", queue=queue_name, order_key="[account] 7")
+    [listed] = answered(run("keys", "list", "--queue", queue_name, "--json"))
+    assert (listed["order_key"], listed["job_id"], listed["waiting"]) == ("[account] 7", failed, 1)
+    assert "[account] 7" in run("keys", "list", "--queue", queue_name).stdout
+    released = run("keys", "release", "[account] 7", "other", "--queue", queue_name, "--by", "me")
+    assert released.stdout == f"[account] 7: released past job {failed}\nother: not blocked\n"
+    assert answered(run("keys", "list", "--queue", queue_name, "--json")) == []
+    assert client.get(behind.job_id).tasks[0].status == "blocked"  # type: ignore[union-attr]
+    [again] = answered(run("keys", "release", "[account] 7", "--queue", queue_name, "--json"))
+    assert again["answer"] == "not_blocked"
 
 
 def test_limit_waiting(run: Run, client: Queue, queue_name: str) -> None:

@@ -494,14 +494,18 @@ def test_what_legacy_cannot_hold_is_refused_while_it_may_own_the_job(
     world.queue().enqueue_many([minted(LOW, delay=60)])
 
 
-def test_unique_keys_are_refused_by_name_until_the_cutover_is_complete(world: World) -> None:
+def test_unique_and_order_keys_are_refused_by_name_until_the_cutover_is_complete(world: World) -> None:
     unique = Unique(new_job_id(), until="finished")
     for stage, percent in (("off", 0), ("canary", 50), ("live", 100)):
         world.flag(stage, percent)
         with pytest.raises(NotExpressible) as refused:
             world.queue().enqueue("bill", unique=unique)
         assert refused.value.field == "unique"
+        with pytest.raises(NotExpressible) as refused:
+            world.queue().enqueue("bill", order_key="a")
+        assert refused.value.field == "order_key"
     world.flag("complete", 100)
+    assert world.queue().enqueue("bill", order_key="a").answer == "created"
     answers = [world.queue().enqueue("bill", unique=unique).answer for _ in range(2)]
     assert answers == ["created", "deduplicated"]
 

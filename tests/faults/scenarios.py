@@ -56,6 +56,7 @@ from supaqueue.contract import (
     RecordFirstFailures,
     RecordOutcomes,
     RegisterWorker,
+    ReleaseKeys,
     RemoveSchedules,
     RepairCopies,
     RepairMirrors,
@@ -449,6 +450,13 @@ def limit_running(story: Story) -> Call[Any]:
         ),
         changed_by=story.worker,
     )
+def release_keys(story: Story) -> Call[Any]:
+    """A key that a failed job blocks, with one behind it, and one that nothing blocks."""
+    story.dead(1, order_key="b")
+    story.enqueued(1, order_key="b")
+    story.enqueued(1, order_key="a")
+    keys = ((story.queue, "b"), (story.queue, "a"), (story.queue, "b"))
+    return ReleaseKeys(keys, reason="mended", changed_by=story.worker)
 
 
 def resume(story: Story) -> Call[Any]:
@@ -610,6 +618,7 @@ SCENARIOS: dict[type[Call[Any]], Callable[[Story], Call[Any]]] = {
     PauseQueues: pause,
     LimitRunning: limit_running,
     LimitWaiting: limit_waiting,
+    ReleaseKeys: release_keys,
     RegisterWorker: register,
     RemoveSchedules: remove,
     SwitchSchedules: switch,

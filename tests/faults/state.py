@@ -38,6 +38,8 @@ _TABLES = {
     " where queue = any (%(names)s) order by queue",
     "job_running_limits": "select queue, task_type, running_limit, starts_limit, starts_seconds, changed_by"
     " from job_running_limits where queue = any (%(names)s) order by queue",
+    "job_order_key_signals": "select order_key from job_order_key_signals where queue = any (%(names)s)"
+    " order by position",
     "job_task_types": "select * from job_task_types where task_type = any (%(names)s) order by task_type",
     "feature_flag": "select * from feature_flag where flag_name = any (%(names)s)",
     "feature_flag_changes": "select flag_name, changed_by, reason, evidence from feature_flag_changes"
@@ -66,9 +68,10 @@ def read_state(
     given = {"jobs": [UUID(job_id) for job_id in job_ids], "workers": list(names), "names": list(names)}
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = {table: cursor.execute(query, given).fetchall() for table, query in _TABLES.items()}
-    positions = sorted(row["position"] for row in rows["job_tasks"] if row["position"] is not None)
-    for row in rows["job_tasks"]:
-        row["position"] = row["position"] and positions.index(row["position"])
+    for column in ("position", "key_position"):
+        drawn = sorted(row[column] for row in rows["job_tasks"] if row[column] is not None)
+        for row in rows["job_tasks"]:
+            row[column] = row[column] and drawn.index(row[column])
     return {table: [_row(row, names) for row in found] for table, found in rows.items()}
 
 

@@ -31,10 +31,12 @@ from supaqueue.contract import (
     GetJobs,
     HeartbeatJobTasks,
     LimitRunning,
+    ListBlockedKeys,
     ListDeadLetters,
     NewJob,
     PauseQueues,
     Progress,
+    ReleaseKeys,
     Replay,
     ReplayJobTasks,
     ResumeQueues,
@@ -45,6 +47,7 @@ from supaqueue.running_limit import RunningLimit
 from supaqueue.unique import Unique
 from tests.property.keys import Keys
 from tests.property.model import JobModel
+from tests.property.order_keys import OrderKeys
 from tests.property.worlds import World
 
 # Sums of the steps lie at least 200 s from each limit below and from each sum of limits: how long the calls
@@ -94,6 +97,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.limits: dict[str | None, int] = {}
         self.models: dict[str, JobModel] = {}
         self.keys = Keys(self.models)
+        self.order = OrderKeys(self.models)
         self.met_as: dict[str, tuple[str, str]] = {}
         self.sent: dict[str, NewJob] = {}
         self.claims: list[tuple[ClaimJobTasks, tuple[ClaimedTask, ...]]] = []
@@ -174,6 +178,34 @@ class QueueMachine(RuleBasedStateMachine):
         self.met_as[job.job_id] = answer, holder
         return answer, holder
 
+    @rule(
+        target=jobs,
+        keys=st.lists(st.sampled_from("kl"), min_size=1, max_size=4),
+        on_failure=st.sampled_from(["block", "continue"]),
+        delay=st.sampled_from([0.0, 0.0, DELAY]),
+        deadline=st.sampled_from([None, None, DEADLINE]),
+    )
+    def enqueue_ordered(self, keys: list[str], on_failure: Any, delay: float, deadline: float | None) -> Any:
+        options = {"delay": delay, "deadline": deadline, "order_on_failure": on_failure, **FIXED}
+        new = [NewJob("t", ["ordered", key], queue=self.queue, order_key=key, **options) for key in keys]
+        assert [one.answer for one in self.send(EnqueueJobs(tuple(new)))] == ["created"] * len(new)
+        for job in new:
+            run_at = self.now + delay
+            model = JobModel(run_at, False, deadline=None if deadline is None else run_at + deadline)
+            model.payload, model.status = job.payload, "blocked"
+            model.order_key, model.blocks_key = job.order_key, on_failure == "block"
+            self.models[job.job_id], self.sent[job.job_id] = model, job
+        return multiple(*(job.job_id for job in new))
+
+    @rule(keys=st.lists(st.sampled_from("klm"), min_size=1, max_size=3, unique=True))
+    def release_keys(self, keys: list[str]) -> None:
+        listed = self.send(ListBlockedKeys(self.queue)).blocked_keys
+        assert {(one.order_key, one.job_id, one.waiting) for one in listed} == self.order.blocked()
+        call = ReleaseKeys(tuple((self.queue, key) for key in keys))
+        expected = [self.order.release(key) for key in keys]
+        for answers in (self.send(call), self.send(call)):
+            assert [one.job_id for one in answers] == expected
+
     @precondition(lambda self: self.met_as)
     @rule(data=st.data(), abandons=st.booleans())
     def touch_what_met_a_key(self, data: st.DataObject, abandons: bool) -> None:
@@ -207,6 +239,7 @@ class QueueMachine(RuleBasedStateMachine):
     def claim(self, worker: str, want: int, holding: int) -> Any:
         call = ClaimJobTasks(str(uuid4()), worker, (self.queue,), ("t",), want, holding, LEASE, {})
         lone_before = self.ready(lone=True) if self.room() else set()
+        self.order.promote(self.now)
         some_late = any(model.late(self.now) for model in self.models.values() if model.status == "pending")
         claimed = self.send(call)
         self.check_failed(claimed.failed)

@@ -58,6 +58,8 @@ class JobModel:
     key: str | None = None
     until: Any = None
     begun: bool = False
+    order_key: str | None = None
+    blocks_key: bool = False
     ended: dict[int, Lease] = field(default_factory=dict)
 
     @property
@@ -72,8 +74,17 @@ class JobModel:
         return not (self.until == "started" and self.begun)
 
     @property
+    def has_turn(self) -> bool:
+        """Whether it is the one of its order key that runs, is to run next, or blocks it."""
+        return self.status == "pending" or self.leased or (self.status == "failed" and self.blocks_key)
+
+    def begin_turn(self, now: float) -> None:
+        self.status, self.placed = "pending", self.run_at <= now
+        self.deadline = None if self.deadline is None else max(self.deadline, now)
+
+    @property
     def job_status(self) -> str:
-        return "processing" if self.leased else self.status
+        return "processing" if self.leased else "pending" if self.status == "blocked" else self.status
 
     def held(self, token: int, worker_id: str) -> bool:
         return self.leased and (self.token, self.worker_id) == (token, worker_id)
@@ -173,7 +184,7 @@ class JobModel:
         return self.status
 
     def cancel(self) -> str:
-        if self.status == "pending":
+        if self.status in ("pending", "blocked"):
             self.status, self.cancel_requested = "cancelled", True
         elif self.leased:
             self.cancel_requested = True
@@ -181,8 +192,9 @@ class JobModel:
         return "cancelled" if self.status == "cancelled" else "finished"
 
     def abandon(self) -> str:
-        if self.status in ("pending", "cancelled") and not self.ever_started and not self.dropped:
-            self.cancel_requested |= self.status == "pending"
+        waits = self.status in ("pending", "blocked")
+        if (waits or self.status == "cancelled") and not self.ever_started and not self.dropped:
+            self.cancel_requested |= waits
             self.status, self.abandoned = "cancelled", True
         if self.status == "failed" and not self.ever_started:
             self.status, self.dropped = "cancelled", True  # its deadline passed before any lease
@@ -194,7 +206,9 @@ class JobModel:
         if self.dropped:
             return "unknown"
         if self.status == "failed" and self.token == token:
-            self.status, self.run_at, self.placed = "pending", now + delay, delay == 0
+            keeps_turn = self.order_key is None or self.blocks_key
+            self.status, self.run_at = "pending" if keeps_turn else "blocked", now + delay
+            self.placed = keeps_turn and delay == 0
             self.max_attempts += self.attempts - self.spent_before_replay
             self.spent_before_replay, self.replayed_token = self.attempts, token
             self.lost = min(self.lost, 2)

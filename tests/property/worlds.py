@@ -18,6 +18,7 @@ update job_tasks set run_at = run_at - %(by)s, lease_expires_at = lease_expires_
 update job_queues set paused_until = paused_until - %(by)s where isfinite(paused_until);
 update job_claims set claimed_at = claimed_at - %(by)s;
 update job_limit_windows set began_at = began_at - %(by)s, ends_at = ends_at - %(by)s;
+update job_task_attempts set claimed_at = claimed_at - %(by)s, ended_at = ended_at - %(by)s;
 update job_unique_keys set expires_at = expires_at - %(by)s;
 """
 
@@ -70,7 +71,8 @@ class RestWorld:
 
     def begin(self) -> None:
         self._database.execute(
-            "truncate jobs, job_claims, job_queues, job_changes, job_unique_keys, job_running_limits cascade"
+            "truncate jobs, job_claims, job_queues, job_changes, job_unique_keys, job_running_limits,"
+            " job_order_key_signals cascade"
         )
 
     def advance(self, seconds: float) -> None:

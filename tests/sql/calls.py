@@ -38,6 +38,7 @@ _JSON_ARGUMENTS = frozenset(
         "settle_by_type",
         "weights",
         "limits",
+        "keys",
     )
 )
 _LEASE = ("job_id", "task_number", "lease_token")

@@ -11,22 +11,27 @@ CHECKS = Path(__file__).parents[2] / "sql" / "checks"
 
 
 def failed_checks(connection: psycopg.Connection[Any]) -> list[str]:
-    """Return what `verify_jobs.sql` finds broken."""
-    rows = connection.execute((CHECKS / "verify_jobs.sql").read_bytes()).fetchall()
-    assert rows
-    return [
-        f"{check}: {broken}, e.g. {example}" for verdict, check, broken, example in rows if verdict != "PASS"
-    ]
+    """Return what `verify_jobs.sql` and `verify_order_keys.sql` find broken."""
+    found = []
+    for name in ("verify_jobs", "verify_order_keys"):
+        rows = connection.execute((CHECKS / f"{name}.sql").read_bytes()).fetchall()
+        assert rows
+        found += [
+            f"{check}: {broken}, e.g. {example}"
+            for verdict, check, broken, example in rows
+            if verdict != "PASS"
+        ]
+    return found
 
 
-def resync(connection: psycopg.Connection[Any]) -> int:
-    """Run `resync_job_counters.sql` and return how many jobs it says it mended."""
+def resync(connection: psycopg.Connection[Any], name: str = "resync_job_counters") -> int:
+    """Run a check that mends and return how many jobs or rows it says it mended."""
     notices: list[str] = []
 
     def keep(notice: psycopg.errors.Diagnostic) -> None:
         notices.append(notice.message_primary or "")
 
     connection.add_notice_handler(keep)
-    connection.execute((CHECKS / "resync_job_counters.sql").read_bytes())
+    connection.execute((CHECKS / f"{name}.sql").read_bytes())
     connection.remove_notice_handler(keep)
-    return int(notices[0].removeprefix("jobs mended: "))
+    return int(notices[0].rpartition("mended: ")[2])

@@ -16,6 +16,8 @@ OURS = (
     "job_task_attempts",
     "job_claims",
     "job_lines",
+    "job_order_key_queues",
+    "job_order_key_signals",
     "job_workers",
     "job_archives",
     "job_changes",

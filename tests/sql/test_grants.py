@@ -54,6 +54,8 @@ SERVICE_CALLS = {
     "limit_running_v1",
     "limit_waiting_v1",
     "list_running_limits_v1",
+    "list_blocked_keys_v1",
+    "release_keys_v1",
     "pause_queues_v1",
     "resume_queues_v1",
     "list_dead_letters_v1",

@@ -61,6 +61,12 @@ LIMIT = {
     "on_full": None,
     "changed_by": None,
 }
+RELEASE: dict[str, Any] = {
+    "request_id": str(uuid4()),
+    "keys": [{"queue": "q", "order_key": "k"}],
+    "reason": None,
+    "changed_by": None,
+}
 RESUME = {"request_id": str(uuid4()), "queues": ["q"], "changed_by": None}
 TYPES: dict[str, Any] = {
     "request_id": str(uuid4()),
@@ -151,6 +157,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "limit_waiting_v1": LIMIT,
     "limit_running_v1": {"request_id": str(uuid4()), "limits": [], "changed_by": None},
     "list_running_limits_v1": {},
+    "list_blocked_keys_v1": {"queue": "q", "page": None, "page_size": 10},
+    "release_keys_v1": RELEASE,
     "set_task_types_v1": TYPES,
     "switch_schedules_v1": {"schedules": []},
     "tick_schedules_v1": {"schedules": [TICKS]},
@@ -218,7 +226,19 @@ def place(**changes: Any) -> dict[str, Any]:
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
-    ("enqueue_jobs_v1", job_with(order_key=SECRET), "SQ002", "jobs[1].order_key"),
+    ("enqueue_jobs_v1", job_with(group_key=SECRET), "SQ002", "jobs[1].group_key"),
+    ("enqueue_jobs_v1", job_with(order_key="x" * 201), "SQ003", "jobs[1].order_key"),
+    (
+        "enqueue_jobs_v1",
+        job_with(order_key="k", order_on_failure=SECRET),
+        "SQ003",
+        "jobs[1].order_on_failure",
+    ),
+    ("release_keys_v1", RELEASE | {"keys": []}, "SQ003", "keys"),
+    ("release_keys_v1", RELEASE | {"keys": [{"queue": SECRET}]}, "SQ003", "keys[0].order_key"),
+    ("release_keys_v1", RELEASE | {"reason": "x" * 1001}, "SQ003", "reason"),
+    ("list_blocked_keys_v1", {"queue": "q", "page": SECRET, "page_size": 10}, "SQ003", "page"),
+    ("list_blocked_keys_v1", {"queue": "q", "page": None, "page_size": 0}, "SQ003", "page_size"),
     ("enqueue_jobs_v1", job_with(priority=6), "SQ003", "jobs[1].priority"),
     ("enqueue_jobs_v1", job_with(job_id=SECRET), "SQ003", "jobs[1].job_id"),
     ("enqueue_jobs_v1", job_with(job_id=None), "SQ003", "jobs[1].job_id"),

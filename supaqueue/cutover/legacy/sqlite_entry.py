@@ -158,6 +158,8 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         get("tenant"),
         None,  # no job that legacy may own has a unique key
         get("priority", 0),
+        None,  # nor has one an order key
+        "block",
         None,
         False,
     )

@@ -47,7 +47,10 @@ def _cancel(tables: Tables, jobs: Iterable[JobRow]) -> None:
         job.cancel_requested_at = job.cancel_requested_at or tables.now
         for task in job.tasks:
             if task.status in WAITING:
+                had_turn = task.has_turn
                 task.status, task.position, task.finished_at = "cancelled", None, tables.now
+                if had_turn:
+                    tables.end_turn(task)
         settle(job, tables.now)
 
 

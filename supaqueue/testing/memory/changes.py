@@ -24,6 +24,7 @@ def forget_changes(tables: Tables) -> None:
     """Forget requests that are too old to be repeated."""
     for request_id in [each for each, at in tables.changes.items() if at < tables.now - CHANGE_KEPT]:
         del tables.changes[request_id]
+        tables.released.pop(request_id, None)
 
 
 def check_request_id(request_id: Any) -> str:

@@ -18,6 +18,7 @@ from supaqueue.testing.memory.checks import (
 )
 from supaqueue.testing.memory.deadlines import expire, is_late
 from supaqueue.testing.memory.leases import LONE_LEASES, claimed, end_leases, lease, start
+from supaqueue.testing.memory.order_keys import promote_order_keys
 from supaqueue.testing.memory.pauses import is_paused
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.running_limits import Rooms, count_starts, next_window
@@ -145,6 +146,7 @@ def _claimed(tables: Tables, claim: Claim) -> Row:
     lone, drain = _claim_lone(tables, claim, claim.want)
     want = 0 if lone or drain else claim.want
     failed: list[Row] = []
+    promote_order_keys(tables, claim.queues)
     for queue in dict.fromkeys(claim.queues):
         failed += _rescue(tables, queue) + expire(tables, queue)
         _promote(tables, queue)

@@ -144,9 +144,10 @@ def _failed_under(task: TaskRow, row: Row) -> bool:
 
 def _replay(tables: Tables, task: TaskRow, row: Row) -> None:
     """As many attempts again, no deadline; what lost leases stays under suspicion."""
-    task.status, task.parked = "pending", False
+    keeps_turn = task.order_key is None or task.has_turn
+    task.status, task.parked = "pending" if keeps_turn else "blocked", False
     task.run_at = tables.now + timedelta(seconds=row.get("delay_seconds") or 0)
-    task.position = tables.position_at(task.run_at)
+    task.position = tables.position_at(task.run_at) if keeps_turn else None
     task.deadline_at = task.started_at = task.finished_at = None
     task.max_attempts += task.attempts - task.attempts_before_replay
     task.attempts_before_replay = task.attempts

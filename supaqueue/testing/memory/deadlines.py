@@ -34,6 +34,7 @@ def expire(tables: Tables, queue: str) -> list[Row]:
     for task in late:
         task.status, task.position, task.finished_at = "failed", None, tables.now
         task.error = deadline_error(task, task.error)
+        tables.end_turn(task)
         settle(tables.jobs[task.job_id], tables.now)
     return [failed_row(task, task.error) for task in late]
 

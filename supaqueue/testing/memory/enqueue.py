@@ -17,6 +17,7 @@ from supaqueue.testing.memory.checks import (
     refuse_first,
 )
 from supaqueue.testing.memory.moment import is_moment, read_moment
+from supaqueue.testing.memory.order_keys import ORDER, order_problem, wait_for_turn
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow
 from supaqueue.testing.memory.task_types import POLICY, policy_of, policy_problem
@@ -37,6 +38,7 @@ _FIELDS = {
     "priority": "-5 to 5",
     "owner": "a string",
     **UNIQUE,
+    **ORDER,
     **POLICY,
 }
 
@@ -79,7 +81,8 @@ def _problem(row: Row) -> str | None:
         return problem
     if len(row.get("tags") or ()) > MOST_TAGS:
         return "tags: expected at most 100"
-    return _owner_problem(row.get("owner")) or policy_problem(row) or unique_problem(row)
+    owner_problem = _owner_problem(row.get("owner"))
+    return owner_problem or policy_problem(row) or unique_problem(row) or order_problem(row)
 
 
 def _owner_problem(owner: Any) -> str | None:
@@ -113,6 +116,8 @@ def _store(tables: Tables, job: JobRow, row: Row) -> str:
     met = take_key(tables, row)
     tables.jobs[job.job_id] = job
     task = _new_task(tables, job, row)
+    if row.get("order_key") is not None:
+        wait_for_turn(tables, task, row["order_key"], row.get("order_on_failure"))
     if met is None:
         job.tasks.append(task)
         job.unique_key = row.get("unique_key")

@@ -165,3 +165,4 @@ def _leave(
         task.run_at, task.started_at, task.position = run_at, None, tables.position_at(run_at)
     else:
         task.finished_at, task.started_at, task.position = tables.now, started_at, None
+        tables.end_turn(task)

@@ -51,6 +51,9 @@ class TaskRow:
     timeout: timedelta | None = None
     tenant: str | None = None
     priority: int = 0
+    order_key: str | None = None
+    key_position: int | None = None
+    blocks_key: bool = False
     deadline_at: datetime | None = None
     status: TaskStatus = "pending"
     result: Any = None
@@ -83,6 +86,12 @@ class TaskRow:
     def is_ready(self) -> bool:
         """Whether a claim may lease it."""
         return self.status == "pending" and self.position is not None
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether it is the one of its order key that runs, is to run next, or blocks it."""
+        goes_on = self.status == "pending" or self.is_leased or (self.status == "failed" and self.blocks_key)
+        return self.order_key is not None and goes_on
 
     def is_held(self, lease_token: int, worker_id: str | None) -> bool:
         """Whether this worker (None: any) has it under this lease: what fences every call about it."""
@@ -187,6 +196,8 @@ class Tables:
     running_limits: dict[tuple[str | None, str | None, bool], Row] = field(default_factory=dict)
     windows: dict[tuple[Any, ...], WindowRow] = field(default_factory=dict)
     changes: dict[str, datetime] = field(default_factory=dict)
+    released: dict[str, list[Row]] = field(default_factory=dict)
+    turns_ended: dict[tuple[str, str], int] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def next_number(self) -> int:
@@ -196,6 +207,11 @@ class Tables:
     def position_at(self, run_at: datetime) -> int | None:
         """Return a new position for a task that is to run now, None for one that is due later."""
         return self.next_number() if run_at <= self.now else None
+
+    def end_turn(self, task: TaskRow) -> None:
+        """Note that a task has the turn of its order key no longer, if it has one: keys go in that order."""
+        if task.order_key is not None and not task.has_turn:
+            self.turns_ended[task.queue, task.order_key] = self.next_number()
 
     def tasks(self) -> Iterator[TaskRow]:
         """Return every task."""

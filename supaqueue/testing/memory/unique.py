@@ -94,6 +94,8 @@ def replace_job(tables: Tables, job: JobRow, asked: TaskRow, row: Row, met_as: M
     if met_as == "pushed_back":
         task.run_at = asked.run_at
         task.position = None if asked.position is None else task.position or asked.position
+    if task.status == "blocked":
+        task.position = None
     task.deadline_at = _deadline_at(task, asked, row)
     job.tags = row.get("tags") or []
 

@@ -10,7 +10,7 @@ from supaqueue.testing.memory.changes import begin_change, check_changed_by, che
 from supaqueue.testing.memory.checks import check_call, check_range
 from supaqueue.testing.memory.moment import read_moment
 from supaqueue.testing.memory.refused import Refused, invalid
-from supaqueue.testing.memory.tables import LimitRow, Row, Tables
+from supaqueue.testing.memory.tables import WAITING, LimitRow, Row, Tables
 from supaqueue.testing.memory.unique import is_key_held
 
 MOST_WAITING = 1_000_000
@@ -71,7 +71,7 @@ def _comes_to_wait(tables: Tables, row: Row, queue: str) -> bool:
 
 def _waiting(tables: Tables, queue: str) -> int:
     return sum(
-        task.queue == queue and task.status == "pending" and task.run_at <= tables.now
+        task.queue == queue and task.status in WAITING and task.run_at <= tables.now
         for task in tables.tasks()
     )
 

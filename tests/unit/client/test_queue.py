@@ -111,7 +111,7 @@ def test_nothing_is_sent_if_anything_is_refused() -> None:
     queue = Queue(SETTINGS, transport=transport)
     jobs: list[Any] = [NewJob("a") for _ in range(3000)]
     refused: list[tuple[Any, str]] = [
-        ({"task_type": "a", "order_key": "k"}, "jobs[3000].order_key"),
+        ({"task_type": "a", "order_key": ""}, "jobs[3000].order_key"),
         (NewJob("a", "x" * 100), "jobs[3000].payload"),
     ]
     for bad, field in refused:

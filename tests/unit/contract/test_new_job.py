@@ -12,6 +12,7 @@ from supaqueue.backoff import Backoff
 from supaqueue.contract import NewJob
 from supaqueue.errors import InvalidInput
 from supaqueue.job_id import job_id_from_key, new_job_id
+from supaqueue.unique import Unique
 
 NAIVE = datetime(2026, 1, 1)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,6 +56,10 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
         ({"tags": "abc"}, "tags"),
         ({"tags": ["ok", ""]}, "tags[1]"),
         ({"tags": ["t"] * 101}, "tags"),
+        ({"order_key": ""}, "order_key"),
+        ({"order_key": "k", "order_on_failure": "retry"}, "order_on_failure"),
+        ({"order_on_failure": "continue"}, "order_on_failure"),
+        ({"order_key": "k", "unique": Unique("u", 5.0, "replace")}, "order_key"),
     ],
 )
 def test_refused_by_field(options: dict[str, Any], field: str) -> None:
@@ -63,7 +68,7 @@ def test_refused_by_field(options: dict[str, Any], field: str) -> None:
     assert raised.value.field == field
 
 
-@pytest.mark.parametrize("option", ["order_key", "depends_on"])
+@pytest.mark.parametrize("option", ["group_key", "depends_on"])
 def test_options_of_later_versions_are_refused_by_name(option: str) -> None:
     with pytest.raises(TypeError, match=option):
         NewJob("a", **{option: 1})  # type: ignore[arg-type]
