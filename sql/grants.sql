@@ -68,6 +68,7 @@ begin
                     'abandon_jobs_v1', 'register_worker_v1', 'pause_queues_v1', 'resume_queues_v1', 'set_task_types_v1', 'limit_waiting_v1',
                     'limit_running_v1', 'list_running_limits_v1',
                     'list_dead_letters_v1', 'replay_job_tasks_v1', 'drop_dead_letters_v1',
+                    'read_results_v1', 'list_job_tasks_v1',
                     'prune_jobs_v1', 'read_jobs_to_archive_v1', 'delete_archived_jobs_v1',
                     'read_feature_flags_v1', 'change_feature_flag_v1', 'list_flag_changes_v1', 'hand_back_jobs_v1',
                     'start_legacy_v1', 'record_outcomes_v1', 'list_mirrors_v1', 'settle_mirrors_v1', 'take_over_jobs_v1',
@@ -84,14 +85,14 @@ begin
             execute format('grant execute on function %s to service_role', routine.name);
         end if;
         if routine.proname in ('contract_version_v1', 'claim_job_tasks_v1', 'heartbeat_job_tasks_v1',
-                'declare_schedules_v1', 'list_schedules_v1', 'tick_schedules_v1',
+                'declare_schedules_v1', 'list_schedules_v1', 'tick_schedules_v1', 'read_results_v1',
                 'finish_job_tasks_v1', 'register_worker_v1', 'set_task_types_v1',
                 'read_feature_flags_v1', 'start_legacy_v1', 'record_outcomes_v1', 'list_mirrors_v1', 'settle_mirrors_v1',
                 'open_taken_over_jobs_v1', 'hold_lease_v1', 'record_first_failures_v1') then
             execute format('grant execute on function %s to supaqueue_worker', routine.name);
         end if;
         if routine.proname in ('contract_version_v1', 'enqueue_jobs_v1', 'get_jobs_v1', 'list_jobs_v1', 'cancel_jobs_v1',
-                'list_schedules_v1',
+                'list_schedules_v1', 'list_job_tasks_v1',
                 'count_jobs_v1', 'abandon_jobs_v1', 'read_feature_flags_v1') then
             execute format('grant execute on function %s to supaqueue_producer', routine.name);
         end if;

@@ -12,7 +12,7 @@ from supaqueue.client import (
     enqueue_or_undo,
     settle_unknown,
 )
-from supaqueue.contract import NewJob
+from supaqueue.contract import NewJob, NewTask, sequence
 from supaqueue.job import DeadLetter, Job
 from supaqueue.job_id import new_job_id
 from supaqueue.outcome import Cancel, Done, Fail, Retry, Snooze
@@ -34,6 +34,7 @@ __all__ = [
     "Fail",
     "Job",
     "NewJob",
+    "NewTask",
     "Queue",
     "Records",
     "Registry",
@@ -50,5 +51,6 @@ __all__ = [
     "enqueue_or_undo",
     "errors",
     "new_job_id",
+    "sequence",
     "settle_unknown",
 ]

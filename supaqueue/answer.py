@@ -56,13 +56,14 @@ class AbandonAnswer:
 class ReplayAnswer:
     """`replayed`, now or before; `not_failed`: not under that lease; `unknown`: there is no such task.
 
-    `key_held`: its job is unique until it is finished, and another one holds its key by now.
+    `key_held`: its job is unique until it is finished, and another one holds its key by now. `stopping`: its
+    failure stopped its job, of which other tasks have not ended yet; again soon.
     """
 
     job_id: str
     task_number: int
     lease_token: int
-    answer: Literal["replayed", "not_failed", "key_held", "unknown"]
+    answer: Literal["replayed", "not_failed", "key_held", "stopping", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

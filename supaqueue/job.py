@@ -17,6 +17,9 @@ TaskStatus = Literal[
 ]
 ENDED: frozenset[JobStatus] = frozenset({"completed", "failed", "cancelled"})
 
+TELLING_TASKS = 100
+"""Last tasks that a job is read with at most; with as many it has no result of its own."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -40,6 +43,10 @@ class Task:
     """What a worker runs. `payload`, `checkpoint` and `history` (20 leases at most) are read if asked for.
 
     `parked`: it failed because its payload does not fit its handler; no attempt was spent on it.
+
+    Of a job of several tasks it has a `name`. `waits_for`: how many of those directly before it have not let
+    it go on. `skipped`: it was cancelled because another one ended without having completed. `is_last`: none
+    comes after it.
     """
 
     task_number: int
@@ -63,6 +70,10 @@ class Task:
     payload: SkipValidation[JsonValue] = None
     checkpoint: SkipValidation[JsonValue] = None
     history: tuple[Attempt, ...] = ()
+    name: str | None = None
+    waits_for: int = 0
+    skipped: bool = False
+    is_last: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,10 @@ class Job:
 
     `epoch` counts hand-overs between two queues. `owner_outcome` is how the other one ended a job whose
     status is `mirrored` here; None until that is known, and without another one.
+
+    Of a job of several tasks `tasks` are those that tell how it went: the first hundred that none comes
+    after, and the first ten that failed; `list_tasks` of a queue reads all. `on_failure` is None for a job of
+    one task.
     """
 
     job_id: str
@@ -115,6 +130,11 @@ class Job:
     tasks: tuple[Task, ...]
     epoch: int = 0
     owner_outcome: OwnerOutcome | None = None
+    on_failure: Literal["fail", "skip", "continue"] | None = None
+    task_count: int = 1
+    unfinished_tasks: int | None = None
+    failed_tasks: int | None = None
+    cancelled_tasks: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -123,18 +143,34 @@ class Job:
 
     @property
     def result(self) -> JsonValue:
-        """The result of its first task; None until that is completed."""
-        return self.tasks[0].result
+        """What it came to; None until it has.
+
+        Of a job of several tasks: the result of its last one; the completed results by name if none comes
+        after several; None if that is over a hundred: give it a task that gathers them.
+        """
+        if self.on_failure is None:
+            return self.tasks[0].result
+        last = [task for task in self.tasks if task.is_last]
+        if len(last) == 1:
+            return last[0].result
+        if len(last) >= TELLING_TASKS or not self.ended:
+            return None
+        return {str(task.name): task.result for task in last if task.status == "completed"}
 
     @property
     def error(self) -> JsonValue:
-        """The latest error of its first task, as `{"type", "message"}`; None if there was none."""
-        return self.tasks[0].error
+        """The latest error, as `{"type", "message"}`: of its first task, or of several the first that failed.
+
+        None if there was none.
+        """
+        if self.on_failure is None:
+            return self.tasks[0].error
+        return next((task.error for task in self.tasks if task.status == "failed"), None)
 
     @property
     def payload(self) -> JsonValue:
-        """The payload of its first task, if it was asked for; else None."""
-        return self.tasks[0].payload
+        """The payload of its only task, if it was asked for; else None."""
+        return self.tasks[0].payload if self.on_failure is None else None
 
     def result_as(self, model: type[Model]) -> Model:
         """Return the result as a pydantic model.

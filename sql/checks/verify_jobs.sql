@@ -131,6 +131,30 @@ with counted as (
                 (k.task_type, k.unique_key) is distinct from (j.task_type, j.unique_key)
                 or j.finished_at is not null or j.unique_until = 'window' or j.unique_until = 'started' and exists (
                     select from job_tasks t where t.job_id = j.job_id and t.status = 'processing')))),
+    (31, 'a task is blocked exactly while it waits for others before it, or for its order key',
+        array(select t.job_id from job_tasks t where t.status = 'blocked' and t.waits_for = 0 and t.order_key is null
+            or t.status in ('pending', 'claimed', 'processing') and t.waits_for > 0)),
+    (32, 'a blocked task waits for as many tasks as have not let it go on, and one of them has not ended',
+        array(select t.job_id from job_tasks t join jobs j using (job_id)
+            cross join lateral (
+                select count(*) filter (where not (b.status = 'completed' or j.on_failure = 'continue' and (
+                        b.status in ('failed', 'cancelled') or b.replayed_lease_token is not null))) as waiting,
+                    count(*) filter (where b.status in ('blocked', 'pending', 'claimed', 'processing')) as unfinished
+                from job_tasks b where b.job_id = t.job_id and b.task_number = any (t.runs_after)
+            ) as e
+            where t.status = 'blocked' and t.order_key is null and (t.waits_for <> e.waiting or e.unfinished = 0))),
+    (33, 'who runs after whom is the same from both sides',
+        array(select t.job_id from job_tasks t cross join lateral unnest(t.runs_after) as u (task_number)
+            join job_tasks b on b.job_id = t.job_id and b.task_number = u.task_number
+            where t.task_number <> all (coalesce(b.runs_before, '{}'))
+            union all
+            select t.job_id from job_tasks t cross join lateral unnest(t.runs_before) as u (task_number)
+            join job_tasks b on b.job_id = t.job_id and b.task_number = u.task_number
+            where t.task_number <> all (coalesce(b.runs_after, '{}')))),
+    (34, 'a task has a name exactly if its job was made of several, and is skipped only if it was cancelled and the job lets none continue',
+        array(select t.job_id from job_tasks t join jobs j using (job_id)
+            where t.purpose = 'run' and (t.task_name is null) <> (j.on_failure is null)
+                or t.skipped and (t.status <> 'cancelled' or j.on_failure not in ('fail', 'skip')))),
     (35, 'a leased task that a limit matches is counted under it',
         array(select t.job_id from job_tasks t
             where t.status in ('claimed', 'processing') and t.purpose = 'run' and not t.limited and exists (

@@ -1,7 +1,8 @@
 -- Lets dead letters run again: each as (job_id, task_number, lease_token), the token being that under which it failed, and maybe
 -- delay_seconds, which spreads many over time. It gets as many attempts as it had, keeps its history and its checkpoint, and has
 -- no deadline any more; what lost leases stays under suspicion. Repeatable: per task `replayed` (now or before), `not_failed` (it
--- did not fail under that token), `key_held` (by another job, and this one was unique until its end) or `unknown`.
+-- did not fail under that token), `key_held` (by another job, and this one was unique until its end), `stopping` (its failure stopped
+-- its job, and other tasks of it have not ended yet: again soon) or `unknown`. What was skipped for it is open again then.
 create or replace function replay_job_tasks_v1(tasks jsonb, contract_version integer) returns jsonb
 language plpgsql security definer
 set search_path from current
@@ -23,7 +24,9 @@ begin
             'lease_token', g.lease_token, 'answer', case
                 when t.job_id is null then 'unknown'
                 when t.replayed_lease_token >= g.lease_token then 'replayed'
-                when t.status = 'failed' and t.purpose = 'run' and t.lease_token = g.lease_token then 'key_held'
+                when t.status = 'failed' and t.purpose = 'run' and t.lease_token = g.lease_token then case
+                    when exists (select from jobs j where j.job_id = g.job_id and j.stopped and j.active_tasks > 0 offset 0)
+                    then 'stopping' else 'key_held' end
                 else 'not_failed' end) order by g.n), '[]')
         from rows from (
             jsonb_to_recordset(tasks) as (job_id uuid, task_number smallint, lease_token bigint)

@@ -15,6 +15,7 @@ begin
           "deadline_seconds": "a number", "tags": "an array of names", "tenant": "1 to 200 characters", "priority": "-5 to 5",
           "unique_key": "1 to 200 characters", "unique_until": "a string", "unique_seconds": "a number",
           "unique_conflict": "a string", "order_key": "1 to 200 characters", "order_on_failure": "a string",
+          "tasks": "an array", "on_failure": "a string",
           "owner": "a string"}',
         array['job_id', 'queue', 'task_type']);
     if jsonb_array_length(new_jobs) > 10000 then
@@ -43,5 +44,8 @@ begin
     where c.problem is not null limit 1;
     if found then
         raise exception using errcode = 'SQ003', message = format('jobs[%s].%s', refused.place, refused.problem);
+    end if;
+    if new_jobs @? '$[*].tasks' or new_jobs @? '$[*].on_failure' then
+        perform supaqueue_check_graphs(new_jobs);
     end if;
 end $$;

@@ -10,4 +10,6 @@ as $$
         'timeout_seconds', extract(epoch from (t).timeout),
         'deadline_in_seconds', extract(epoch from (t).deadline_at - clock_timestamp()),
         'checkpoint', (t).checkpoint, 'purpose', (t).purpose)
+        || case when (t).task_name is not null then jsonb_build_object('task_name', (t).task_name,
+            'results_before', coalesce(cardinality((t).runs_after), 0)) else '{}' end
 $$;

@@ -24,6 +24,7 @@ begin
     ), leased as (
         select g.*, t.place, t.purpose, t.queue, t.task_type, t.worker_id, t.claimed_at, t.max_attempts, t.deadline_at,
             t.retry_delay, t.retry_factor, t.retry_max_delay, t.retry_jitter, t.attempts_before_replay, j.cancel_requested_at,
+            j.on_failure, j.stopped,
             coalesce(t.started_at, case when g.outcome not in ('not_started', 'lease_lost')
                 then at_once - make_interval(secs => coalesce(g.ran_seconds, 0)) end) as started_at,
             t.lost_leases + (g.outcome = 'lease_lost')::integer as lost_leases,
@@ -35,7 +36,9 @@ begin
             select b.ctid as place, b.* from job_tasks b
             where b.job_id = g.job_id and b.task_number = g.task_number offset 0
         ) as t
-        cross join lateral (select j.cancel_requested_at from jobs j where j.job_id = g.job_id offset 0) as j
+        cross join lateral (
+            select j.cancel_requested_at, j.on_failure, j.stopped from jobs j where j.job_id = g.job_id offset 0
+        ) as j
         where t.lease_token = g.lease_token and t.status in ('claimed', 'processing')
             and (reporter is null or t.worker_id = reporter)
     ), timed as materialized (
@@ -67,6 +70,7 @@ begin
             result = case when d.outcome = 'done' then d.result else t.result end,
             error = case when d.status_after <> 'completed' then coalesce(d.last_error, t.error) end,
             parked = d.outcome = 'park',
+            skipped = d.stopped and d.status_after = 'cancelled',
             attempts = d.attempts,
             lost_leases = d.lost_leases,
             run_at = case when d.status_after = 'pending' then d.next_run_at else t.run_at end,
@@ -104,6 +108,8 @@ begin
             'task_type', d.task_type, 'attempt', d.attempts, 'error_type', d.last_error -> 'type'))
             filter (where d.status_after = 'failed'), '[]') as failed_tasks,
         array_agg(d.job_id) filter (where d.status_after = 'pending') as returned,
+        array_agg(d.job_id) filter (where d.on_failure is not null and d.status_after <> 'pending') as graphs,
+        array_agg(d.task_number) filter (where d.on_failure is not null and d.status_after <> 'pending') as graph_tasks,
         -- Its start was not told before.
         array_agg(d.job_id) filter (where d.releases_key and d.started_at is not null) as begun
     into changed
@@ -114,6 +120,9 @@ begin
             changed.job_ids, changed.active, changed.unfinished, changed.failed, changed.cancelled, at_once);
         if changed.begun is not null then
             perform supaqueue_release_keys(changed.begun);
+        end if;
+        if changed.graphs is not null then
+            perform supaqueue_go_on(changed.graphs, changed.graph_tasks, at_once);
         end if;
         perform supaqueue_hand_back(changed.returned);
     end if;

@@ -11,6 +11,7 @@ declare
     stored record;
     answers jsonb;
     asks_for_keys boolean;
+    has_graphs boolean;
     waits jsonb := '{}';
 begin
     perform supaqueue_check_new_jobs(new_jobs);
@@ -24,12 +25,16 @@ begin
         perform supaqueue_check_ordered_types(new_jobs);
     end if;
     asks_for_keys := new_jobs @? '$[*].unique_key';
+    has_graphs := new_jobs @? '$[*].tasks';
 
     loop
         if asks_for_keys then
             select * into stored from supaqueue_store_unique_jobs(new_jobs, at_once);
         else
             select * into stored from supaqueue_store_jobs(new_jobs, at_once);
+        end if;
+        if has_graphs then
+            perform supaqueue_store_graphs(new_jobs, stored.created, at_once);
         end if;
         created := created || stored.created;
         select coalesce(jsonb_agg(jsonb_build_object('job_id', g.job_id, 'owner', j.owner, 'epoch', coalesce(j.epoch, 0), 'answer', case

@@ -1,5 +1,6 @@
 -- Makes failed tasks pending again, but no observations: they run once. The caller holds the jobs' locks, so the transaction has its number before it draws a
--- position or looks at the clock. One that let its order key go waits for its turn again, at its old place. What was unique until its end runs only if its key is free.
+-- position or looks at the clock. One that let its order key go waits for its turn again, at its old place. What was unique until its end
+-- runs only if its key is free; of a job that was stopped nothing runs while some task of it has not stopped yet.
 create or replace function supaqueue_replay_job_tasks(tasks jsonb) returns void
 language plpgsql
 set search_path from current
@@ -36,6 +37,8 @@ begin
                 ) as before
                 where before.status = 'failed' and before.purpose = 'run' and before.lease_token = g.lease_token
                     and g.job_id <> all (key_held)
+                    and not exists (
+                        select from jobs j where j.job_id = g.job_id and j.stopped and j.active_tasks > 0 offset 0)
                 order by g.n
             ) as o
         ) as d
@@ -53,6 +56,7 @@ begin
         none := array_fill(0, array[cardinality(replayed)]);
         perform supaqueue_count_tasks(replayed, none, array_fill(1, array[cardinality(replayed)]),
             array_fill(-1, array[cardinality(replayed)]), none, at_once);
+        perform supaqueue_open_skipped_tasks(replayed, at_once);
         perform supaqueue_hand_back(replayed);
     end if;
 end $$;

@@ -2,7 +2,8 @@
 -- sessions with the same ids cannot deadlock. Who owns a job was decided by who enqueues it; what the flag does not give to
 -- Supabase is `refused`. A job that comes without an owner is placed here; if it is legacy's, a relay takes it there, or it is
 -- `unrouted`; so are all of them while the environment steers, which is not known here. The flag is read by a transaction that has its number: see hand_back_jobs_v1.
--- What met a unique key (supaqueue_dedupe_jobs) is stored without a task, or with one only for supaqueue_replace_jobs.
+-- What met a unique key (supaqueue_dedupe_jobs) is stored without a task, or with one only for supaqueue_replace_jobs; of what has several
+-- tasks (supaqueue_store_graphs) only the job is stored here.
 create or replace function supaqueue_store_jobs(
     new_jobs jsonb, at_once timestamptz, out created uuid[], out refused uuid[], out unrouted uuid[]
 )
@@ -22,7 +23,8 @@ begin
     with given as materialized (
         select distinct on (g.job_id) g.n, g.job_id, g.queue, g.task_type, g.tags, g.tenant, coalesce(g.priority, 0) as priority, g.owner,
             g.order_key, g.order_key is not null and g.order_on_failure is distinct from 'continue' as blocks_key,
-            g.unique_key, g.deduped_into, g.deduped_as,
+            g.unique_key, g.deduped_into, g.deduped_as, g.on_failure,
+            case when g.deduped_as is not null then 0 else coalesce(jsonb_array_length(nullif(g.tasks, 'null')), 1) end as task_count,
             case when g.unique_key is not null then coalesce(g.unique_until, 'window') end as unique_until,
             coalesce(g.element -> 'payload', 'null') as payload,
             sha256(convert_to((g.element - array['job_id', 'owner', 'deduped_into', 'deduped_as'])::text, 'UTF8')) as content_hash, b.bucket,
@@ -45,10 +47,11 @@ begin
                 delay_seconds double precision, max_attempts integer, retry_delay_seconds double precision, retry_factor real,
                 retry_max_delay_seconds double precision, retry_jitter boolean, timeout_seconds double precision,
                 deadline_at timestamptz, deadline_seconds double precision, tags text[], tenant text, priority smallint, owner text,
-                unique_key text, unique_until text, deduped_into uuid, deduped_as text, order_key text, order_on_failure text)
+                unique_key text, unique_until text, deduped_into uuid, deduped_as text, order_key text, order_on_failure text, on_failure text, tasks jsonb)
         ) with ordinality as g (element, job_id, queue, task_type, run_at, delay_seconds, max_attempts,
             retry_delay_seconds, retry_factor, retry_max_delay_seconds, retry_jitter, timeout_seconds, deadline_at,
-            deadline_seconds, tags, tenant, priority, owner, unique_key, unique_until, deduped_into, deduped_as, order_key, order_on_failure, n)
+            deadline_seconds, tags, tenant, priority, owner, unique_key, unique_until, deduped_into, deduped_as, order_key, order_on_failure,
+            on_failure, tasks, n)
         left join lateral (select * from job_task_types b where b.task_type = g.task_type offset 0) as p on true
         left join lateral (
             select f as own from feature_flag f where types_have_flags and f.flag_name = 'supabase_queue:' || g.task_type offset 0
@@ -58,14 +61,14 @@ begin
         order by g.job_id, g.n
     ), stored as (
         insert into jobs (job_id, queue, task_type, bucket, tags, tenant, content_hash, created_at, owner, epoch, status, mirror_state,
-            unique_key, unique_until, deduped_into, deduped_as, task_count, unfinished_tasks, finished_at)
+            unique_key, unique_until, deduped_into, deduped_as, on_failure, task_count, unfinished_tasks, finished_at)
         select job_id, queue, task_type, bucket, coalesce(tags, '{}'), tenant, content_hash, at_once,
             coalesce(owner, place), case when owner is null and place = 'legacy' then 1 else 0 end,
             case when deduped_as is not null then 'deduplicated' when coalesce(owner, place) = 'legacy' then 'mirrored' else 'pending' end,
             case when coalesce(owner, place) = 'supabase' and has_mirror then 'due'
                 when owner is null and place = 'legacy' then 'release_due' else 'none' end,
             case when deduped_as is null then unique_key end, case when deduped_as is null then unique_until end,
-            deduped_into, deduped_as, (deduped_as is null)::integer, (deduped_as is null)::integer,
+            deduped_into, deduped_as, on_failure, task_count, task_count,
             case when deduped_as is not null then at_once end
         from given
         where owner = 'legacy' or place = 'supabase' or owner is null and relays_unrouted
@@ -85,7 +88,7 @@ begin
         from (
             select p.*, s.owner as stored_owner, coalesce(deadline_at, run_at + deadline) as ends_at
             from given p join stored s using (job_id)
-            where p.deduped_as is distinct from 'deduplicated' order by p.n
+            where p.deduped_as is distinct from 'deduplicated' and p.on_failure is null order by p.n
         ) as in_order
     ), lines as (
         insert into job_lines (queue, priority)

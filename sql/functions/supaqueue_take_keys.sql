@@ -61,7 +61,7 @@ begin
     return (
         select jsonb_agg(h.element || case
             when h.holder = any (moved) then jsonb_build_object('holder', h.element -> 'changer', 'new', true, 'waits', true, 'before', h.holder)
-            when j.status = 'pending' and j.active_tasks = 0 and j.cancel_requested_at is null then '{"waits": true}'
+            when j.status = 'pending' and j.active_tasks = 0 and j.cancel_requested_at is null and j.on_failure is null then '{"waits": true}'
             else '{}' end order by h.n)
         from (
             select element, (element ->> 'holder')::uuid as holder, n

@@ -26,11 +26,12 @@ from supaqueue.contract import (
     GetJobs,
     JobFilter,
     JobOptions,
-    JobPage,
     NewJob,
+    NewTask,
+    OnFailure,
     Stats,
 )
-from supaqueue.job import Job, JobStatus
+from supaqueue.job import Job, JobStatus, Task
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
@@ -123,6 +124,8 @@ class AsyncQueue:
         priority: int = 0,
         order_key: str | None = None,
         order_on_failure: Literal["block", "continue"] = "block",
+        tasks: Iterable[NewTask | Mapping[str, Any]] = (),
+        on_failure: OnFailure | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -152,6 +155,8 @@ class AsyncQueue:
             priority=priority,
             order_key=order_key,
             order_on_failure=order_on_failure,
+            tasks=tasks,
+            on_failure=on_failure,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = await self._send(call)
@@ -214,6 +219,17 @@ class AsyncQueue:
             created_before=created_before,
         )
         return self._walk(paging.jobs(filter, limit))
+
+    def list_tasks(self, job_id: str, *, limit: int | None = None) -> AsyncIterator[Task]:
+        """Return the tasks of a job in the order in which they were given, without payloads.
+
+        Of a job of several tasks, `Job.tasks` has only those that tell how it went. Pages are read as the
+        iterator gets to them.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._walk(paging.tasks(check_job_id(job_id), limit))
 
     async def wait(
         self,
@@ -339,7 +355,7 @@ class AsyncQueue:
         with self._reports.watch(call):
             return await self._transport.send(call)
 
-    async def _walk(self, pages: paging.Paging[Job, JobPage]) -> AsyncIterator[Job]:
+    async def _walk(self, pages: paging.Paging[paging.Row, paging.Page]) -> AsyncIterator[paging.Row]:
         while (call := pages.next_call()) is not None:
-            for job in pages.read(await self._send(call)):
-                yield job
+            for row in pages.read(await self._send(call)):
+                yield row

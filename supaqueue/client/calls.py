@@ -9,10 +9,11 @@ from typing import Literal, TypeAlias
 from supaqueue.answer import AbandonAnswer, CancelAnswer, EnqueueAnswer, QueuePause, WaitingLimit
 from supaqueue.client.checks import Checks
 from supaqueue.contract import CountJobs, EnqueueJobs, LimitWaiting, NewJob, PauseQueues, ResumeQueues
+from supaqueue.contract.attempts import SHORTEST_SECONDS, checked_seconds
 from supaqueue.contract.json_value import check_text
 from supaqueue.contract.limit_waiting import MOST_WAITING
 from supaqueue.contract.moment import check_time
-from supaqueue.contract.new_job import LONGEST_DELAY, SHORTEST_SECONDS, checked_seconds
+from supaqueue.contract.new_job import LONGEST_DELAY
 from supaqueue.errors import InvalidInput, JobConflict
 from supaqueue.job import Job
 

@@ -24,6 +24,13 @@ class Checks:
             InvalidInput: it is too large.
             PayloadMismatch: it does not fit the handler's annotation.
         """
+        for number, task in enumerate(job.tasks):
+            place = field.removesuffix("payload") + f"tasks[{number}].payload"
+            check_size(task.payload_bytes, field=place, max_bytes=self.max_json_bytes)
+            if self.registry is not None:
+                self.registry.check(task.task_type, task.payload, field=place)
+        if job.tasks:
+            return
         check_size(job.payload_bytes, field=field, max_bytes=self.max_json_bytes)
         if self.registry is not None:
             self.registry.check(job.task_type, job.payload, field=field)

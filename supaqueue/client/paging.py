@@ -11,11 +11,13 @@ from supaqueue.contract import (
     DeadLetterPage,
     JobFilter,
     JobPage,
+    JobTaskPage,
     ListDeadLetters,
     ListJobs,
+    ListJobTasks,
 )
-from supaqueue.errors import InvalidInput
-from supaqueue.job import DeadLetter, Job
+from supaqueue.errors import InvalidInput, JobNotFound
+from supaqueue.job import DeadLetter, Job, Task
 
 PAGE_SIZE = 200
 
@@ -73,6 +75,19 @@ class Paging(Generic[Row, Page]):
 def jobs(filter: JobFilter, limit: int | None) -> Paging[Job, JobPage]:
     """Return what lists jobs."""
     return Paging(lambda page, size: ListJobs(filter, page, size), lambda page: page.jobs, limit)
+
+
+def tasks(job_id: str, limit: int | None) -> Paging[Task, JobTaskPage]:
+    """Return what lists the tasks of a job; reading a page raises JobNotFound if there is no such job."""
+
+    def found(page: JobTaskPage) -> tuple[Task, ...]:
+        if not page.found:
+            raise JobNotFound(job_id)
+        return page.tasks
+
+    return Paging(
+        lambda page, size: ListJobTasks(job_id, -1 if page is None else int(page), size), found, limit
+    )
 
 
 def dead_letters(filter: DeadLetterFilter, limit: int | None) -> Paging[DeadLetter, DeadLetterPage]:

@@ -26,11 +26,12 @@ from supaqueue.contract import (
     GetJobs,
     JobFilter,
     JobOptions,
-    JobPage,
     NewJob,
+    NewTask,
+    OnFailure,
     Stats,
 )
-from supaqueue.job import Job, JobStatus
+from supaqueue.job import Job, JobStatus, Task
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
@@ -120,6 +121,8 @@ class Queue:
         priority: int = 0,
         order_key: str | None = None,
         order_on_failure: Literal["block", "continue"] = "block",
+        tasks: Iterable[NewTask | Mapping[str, Any]] = (),
+        on_failure: OnFailure | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -149,6 +152,8 @@ class Queue:
             priority=priority,
             order_key=order_key,
             order_on_failure=order_on_failure,
+            tasks=tasks,
+            on_failure=on_failure,
         )
         call = calls.enqueue_one(job, self._checks)
         answers = self._send(call)
@@ -208,6 +213,17 @@ class Queue:
             created_before=created_before,
         )
         return self._walk(paging.jobs(filter, limit))
+
+    def list_tasks(self, job_id: str, *, limit: int | None = None) -> Iterator[Task]:
+        """Return the tasks of a job in the order in which they were given, without payloads.
+
+        Of a job of several tasks, `Job.tasks` has only those that tell how it went. Pages are read as the
+        iterator gets to them.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._walk(paging.tasks(check_job_id(job_id), limit))
 
     def wait(self, job_id: str, timeout: float | timedelta | None = None) -> Job:
         """Return the job once it has ended: completed, failed or cancelled.
@@ -324,6 +340,6 @@ class Queue:
         with self._reports.watch(call):
             return self._transport.send(call)
 
-    def _walk(self, pages: paging.Paging[Job, JobPage]) -> Iterator[Job]:
+    def _walk(self, pages: paging.Paging[paging.Row, paging.Page]) -> Iterator[paging.Row]:
         while (call := pages.next_call()) is not None:
             yield from pages.read(self._send(call))

@@ -72,6 +72,7 @@ from supaqueue.contract.job_options import JobOptions
 from supaqueue.contract.json_value import Json, checked_json
 from supaqueue.contract.limit_running import LimitRunning, ListRunningLimits
 from supaqueue.contract.limit_waiting import LimitWaiting
+from supaqueue.contract.list_job_tasks import JobTaskPage, ListJobTasks
 from supaqueue.contract.list_jobs import JobFilter, JobPage, ListJobs
 from supaqueue.contract.list_schedules import ListSchedules, Schedules
 from supaqueue.contract.list_task_types import DeclaredTaskType, ListTaskTypes
@@ -86,6 +87,7 @@ from supaqueue.contract.mirrors import (
 )
 from supaqueue.contract.new_job import NewJob
 from supaqueue.contract.new_schedule import NewSchedule
+from supaqueue.contract.new_task import NewTask, OnFailure, sequence
 from supaqueue.contract.observe_jobs import (
     LARGEST_OBSERVED_PAGE,
     OBSERVED_COLUMNS,
@@ -106,6 +108,7 @@ from supaqueue.contract.probes import (
 )
 from supaqueue.contract.prune_jobs import Pruned, PruneJobs
 from supaqueue.contract.read_jobs_to_archive import JobsToArchive, JobToArchive, ReadJobsToArchive
+from supaqueue.contract.read_results import ReadResults, ResultPage
 from supaqueue.contract.record_first_failures import RecordFirstFailures
 from supaqueue.contract.record_outcomes import LegacyOutcome, RecordAnswer, RecordOutcomes
 from supaqueue.contract.register_worker import CallTotals, RegisterWorker
@@ -163,6 +166,7 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     ListDeadLetters,
     ListJobs,
     LimitRunning,
+    ListJobTasks,
     LimitWaiting,
     ListRunningLimits,
     ListBlockedKeys,
@@ -170,6 +174,7 @@ ALL_CALLS: tuple[type[Call[Any]], ...] = (
     PauseQueues,
     PruneJobs,
     ReadJobsToArchive,
+    ReadResults,
     RegisterWorker,
     ReplayJobTasks,
     ResumeQueues,
@@ -276,6 +281,7 @@ __all__ = [
     "JobFilter",
     "JobOptions",
     "JobPage",
+    "JobTaskPage",
     "JobToArchive",
     "JobsToArchive",
     "Json",
@@ -287,6 +293,7 @@ __all__ = [
     "ListBlockedKeys",
     "ListDeadLetters",
     "ListFlagChanges",
+    "ListJobTasks",
     "ListJobs",
     "ListMirrors",
     "ListRepairs",
@@ -303,10 +310,12 @@ __all__ = [
     "MirrorState",
     "NewJob",
     "NewSchedule",
+    "NewTask",
     "NoticeAnswer",
     "ObserveJobs",
     "ObserveJobsById",
     "ObservedPage",
+    "OnFailure",
     "OpenAnswer",
     "OpenTakenOverJobs",
     "OwedMirrors",
@@ -321,6 +330,7 @@ __all__ = [
     "ReadFeatureFlags",
     "ReadJobsToArchive",
     "ReadProbes",
+    "ReadResults",
     "ReadRolloutEvidence",
     "RecordAnswer",
     "RecordFirstFailures",
@@ -337,6 +347,7 @@ __all__ = [
     "ReplayAnswer",
     "ReplayJobTasks",
     "RescuedToFail",
+    "ResultPage",
     "ResumeQueues",
     "RetentionPolicy",
     "RolloutNotice",
@@ -382,5 +393,6 @@ __all__ = [
     "checked_json",
     "flags_json",
     "read_flags",
+    "sequence",
     "task_type_options",
 ]

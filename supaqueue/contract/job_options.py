@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from supaqueue.backoff import Backoff
+from supaqueue.contract.new_task import NewTask, OnFailure
 from supaqueue.unique import Unique
 
 
@@ -26,3 +27,5 @@ class JobOptions(TypedDict, total=False):
     priority: int
     order_key: str | None
     order_on_failure: Literal["block", "continue"]
+    tasks: Iterable[NewTask | Mapping[str, Any]]
+    on_failure: OnFailure | None

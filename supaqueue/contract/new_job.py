@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,18 +10,23 @@ from typing import Any, Literal, Self
 from pydantic import SkipValidation
 
 from supaqueue.backoff import Backoff, checked_backoff
+from supaqueue.contract.attempts import (
+    SHORTEST_SECONDS,
+    backoff_row,
+    checked_attempts,
+    checked_seconds,
+    checked_timeout,
+)
 from supaqueue.contract.json_value import Json, check_text, measured_json, without_none
 from supaqueue.contract.moment import check_time
+from supaqueue.contract.new_task import NewTask, OnFailure, bytes_of, checked_tasks
 from supaqueue.errors import InvalidInput
 from supaqueue.job_id import Ticket, check_job_id, job_id_from_key, new_job_id
 from supaqueue.unique import Unique
 
-MAX_ATTEMPTS = 1000
 MAX_TAGS = 100
 HIGHEST_PRIORITY = 5
 LONGEST_DELAY = timedelta(days=36_500).total_seconds()
-LONGEST_TIMEOUT = timedelta(days=30).total_seconds()
-SHORTEST_SECONDS = 0.001
 _OPTIONS = frozenset(
     (
         "task_type",
@@ -42,6 +46,8 @@ _OPTIONS = frozenset(
         "priority",
         "order_key",
         "order_on_failure",
+        "tasks",
+        "on_failure",
     )
 )
 
@@ -75,6 +81,12 @@ class NewJob:
         order_on_failure: what a failure of this job does to those behind it: `block`, they wait until it is
             replayed or dropped, or the key released; `continue`, they go on. By default `block`, since order
             is what was asked for.
+        tasks: up to 20,000 `NewTask`s, for a job made of several: payload, attempts, backoff and timeout are
+            then theirs, and `task_type` is the name of the whole, which no handler runs. Refused while a
+            legacy queue may own jobs of one of the types.
+        on_failure: with `tasks`, what it means for the others if one fails or cancels itself: `"fail"`: what
+            has not started is cancelled, and what runs is asked to stop; `"skip"`: what comes after it is
+            cancelled, the rest goes on; `"continue"`: what comes after it runs, without its result.
 
     Raises:
         InvalidInput: naming the field.
@@ -98,6 +110,8 @@ class NewJob:
     priority: int
     order_key: str | None
     order_on_failure: Literal["block", "continue"]
+    tasks: tuple[NewTask, ...] = field(repr=False)
+    on_failure: OnFailure | None
     owner: Literal["supabase", "legacy"] | None = field(compare=False)
     is_minted: bool = field(compare=False, repr=False)
 
@@ -121,27 +135,34 @@ class NewJob:
         priority: int = 0,
         order_key: str | None = None,
         order_on_failure: Literal["block", "continue"] = "block",
+        tasks: Iterable[NewTask | Mapping[str, Any]] = (),
+        on_failure: OnFailure | None = None,
     ) -> None:
         if run_at is not None and delay is not None:
             raise InvalidInput("give either run_at or delay, not both", field="delay")
+        several = checked_tasks(tasks, on_failure)
+        if several:
+            _check_nothing_for_one(payload, max_attempts, backoff, timeout, unique)
         checked_payload, payload_bytes = measured_json(payload, field="payload")
         checked = {
             "task_type": check_text(task_type, field="task_type"),
             "queue": check_text(queue, field="queue"),
             "job_id": _settled_id(task_type, job_id, idempotency_key),
             "payload": checked_payload,
-            "payload_bytes": payload_bytes,
+            "payload_bytes": bytes_of(several) if several else payload_bytes,
             "run_at": check_time(run_at, field="run_at"),
             "delay_seconds": checked_seconds(delay, "delay", LONGEST_DELAY),
             "max_attempts": checked_attempts(max_attempts),
             "backoff": checked_backoff(backoff, field="backoff"),
-            "timeout_seconds": checked_seconds(timeout, "timeout", LONGEST_TIMEOUT, SHORTEST_SECONDS),
+            "timeout_seconds": checked_timeout(timeout),
             **_checked_deadline(deadline, run_at),
             "tags": _checked_tags(tags),
             "tenant": None if tenant is None else check_text(tenant, field="tenant"),
             "unique": _checked_unique(unique),
             "priority": _checked_priority(priority),
             **_checked_order(order_key, order_on_failure, unique),
+            "tasks": several,
+            "on_failure": on_failure,
             "owner": job_id.owner if isinstance(job_id, Ticket) else None,
             # Only this object knows the id: no other try of the job can have been placed elsewhere.
             "is_minted": job_id is None and idempotency_key is None,
@@ -189,6 +210,8 @@ class NewJob:
             "priority": self.priority or None,
             "order_key": self.order_key,
             "order_on_failure": None if self.order_on_failure == "block" else self.order_on_failure,
+            "tasks": [task.row() for task in self.tasks] or None,
+            "on_failure": self.on_failure,
         }
         return without_none(row)
 
@@ -232,6 +255,8 @@ class NewJob:
         if row.get("unique_key") is not None:
             until = row.get("unique_until") or row["unique_seconds"]
             options["unique"] = Unique(row["unique_key"], until, row["unique_conflict"])
+        if row.get("tasks") is not None:
+            options["tasks"] = [NewTask.from_row(task) for task in row["tasks"]]
         job = cls(**options)
         if row.get("owner") is not None:
             job.place(row["owner"])
@@ -253,6 +278,7 @@ class NewJob:
             "priority": self.priority != 0,
             "order_key": self.order_key is not None,
             "order_on_failure": self.order_on_failure != "block",
+            "tasks": bool(self.tasks),
         }
         return tuple(name for name, is_given in given.items() if is_given)
 
@@ -266,16 +292,16 @@ def _settled_id(task_type: str, job_id: str | None, idempotency_key: str | None)
     return job_id_from_key(task_type, key)
 
 
-def backoff_row(backoff: Backoff | None) -> dict[str, Json]:
-    """Return a backoff as SQL takes it; None leaves the choice to the task type."""
-    if backoff is None:
-        return {}
-    return {
-        "retry_delay_seconds": float(backoff.delay),
-        "retry_factor": float(backoff.factor),
-        "retry_max_delay_seconds": float(backoff.max_delay),
-        "retry_jitter": backoff.jitter,
-    }
+def _check_nothing_for_one(
+    payload: object, max_attempts: object, backoff: object, timeout: object, unique: object
+) -> None:
+    """Refuse, beside several tasks, what says how a single one is run."""
+    given = {"payload": payload, "max_attempts": max_attempts, "backoff": backoff, "timeout": timeout}
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidInput("give it to the tasks, not to a job of several", field=name)
+    if isinstance(unique, Unique) and unique.on_conflict != "reject":
+        raise InvalidInput("must be reject for a job of several tasks", field="unique.on_conflict")
 
 
 def unique_row(unique: Unique | None) -> dict[str, Json]:
@@ -307,36 +333,6 @@ def _checked_deadline(value: object, run_at: datetime | None) -> dict[str, objec
     if run_at is not None and value <= run_at:
         raise InvalidInput("must be after run_at", field="deadline")
     return {"deadline_at": moment, "deadline_seconds": None}
-
-
-def checked_seconds(value: object, field: str, longest: float, shortest: float = 0.0) -> float | None:
-    """Return seconds as given, or those of a timedelta; None stays None.
-
-    Raises:
-        InvalidInput: it is neither, or out of range.
-    """
-    if value is None:
-        return None
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidInput(f"must be seconds or a timedelta, not {type(value).__name__}", field=field)
-    if not (math.isfinite(value) and shortest <= value <= longest):
-        raise InvalidInput(f"must be between {shortest:g} and {longest:,.0f} seconds", field=field)
-    return float(value)
-
-
-def checked_attempts(value: object) -> int | None:
-    """Return a number of attempts as given; None stays None.
-
-    Raises:
-        InvalidInput: it is no whole number, or out of range.
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS:
-        raise InvalidInput(f"must be a whole number from 1 to {MAX_ATTEMPTS:,}", field="max_attempts")
-    return value
 
 
 def _checked_priority(value: object) -> int:

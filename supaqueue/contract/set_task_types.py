@@ -8,16 +8,16 @@ from datetime import timedelta
 from typing import ClassVar, Literal
 
 from supaqueue.backoff import Backoff, checked_backoff
-from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
-from supaqueue.contract.json_value import Json, without_none
-from supaqueue.contract.new_job import (
-    LONGEST_DELAY,
-    LONGEST_TIMEOUT,
+from supaqueue.contract.attempts import (
     SHORTEST_SECONDS,
     backoff_row,
     checked_attempts,
     checked_seconds,
+    checked_timeout,
 )
+from supaqueue.contract.call import CONTRACT_VERSION, Call, expect_answers
+from supaqueue.contract.json_value import Json, without_none
+from supaqueue.contract.new_job import LONGEST_DELAY
 from supaqueue.contract.reply_type import ReplyType
 
 
@@ -65,7 +65,7 @@ def task_type_options(
         task_type,
         checked_attempts(max_attempts),
         checked_backoff(backoff, field="backoff"),
-        checked_seconds(timeout, "timeout", LONGEST_TIMEOUT, SHORTEST_SECONDS),
+        checked_timeout(timeout),
         checked_seconds(deadline, "deadline", LONGEST_DELAY, SHORTEST_SECONDS),
     )
 

@@ -63,7 +63,8 @@ class ClaimedTask:
     `attempt` counts from 1; `waited_seconds` is the time from when it was to run until it was claimed.
     `timeout_seconds` is what one attempt may take, `deadline_in_seconds` what is left for all of them at the
     claim; None is no limit. `checkpoint` is what an attempt before this one left behind. A task of purpose
-    `shadow` is to have no effects.
+    `shadow` is to have no effects. `results_before`: how many tasks come directly before it; their
+    results are to be read first.
     """
 
     job_id: str
@@ -79,6 +80,8 @@ class ClaimedTask:
     deadline_in_seconds: float | None = None
     checkpoint: SkipValidation[Json] = field(default=None, repr=False)
     purpose: Literal["run", "shadow", "probe"] = "run"
+    task_name: str | None = None
+    results_before: int = 0
 
     @property
     def ref(self) -> TaskRef:

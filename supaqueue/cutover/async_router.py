@@ -16,7 +16,7 @@ from supaqueue.client.checks import Checks
 from supaqueue.client.reports import Reports
 from supaqueue.client.source import Source
 from supaqueue.client.waiting import Waiting
-from supaqueue.contract import JobOptions, NewJob, Stats
+from supaqueue.contract import JobOptions, NewJob, NewTask, OnFailure, Stats
 from supaqueue.cutover.enqueuing import Enqueuing
 from supaqueue.cutover.finding import Finding
 from supaqueue.cutover.legacy.queue import LegacyQueue
@@ -27,7 +27,7 @@ from supaqueue.cutover.rollout import Rollout
 from supaqueue.cutover.spool import Spool
 from supaqueue.cutover.step_runner import AsyncStepRunner
 from supaqueue.cutover.switches import Switches
-from supaqueue.job import Job, JobStatus
+from supaqueue.job import Job, JobStatus, Task
 from supaqueue.job_id import check_job_id
 from supaqueue.settings import MAX_JSON_BYTES, Overrides
 from supaqueue.telemetry import Telemetry
@@ -145,6 +145,8 @@ class AsyncDualWriteQueue:
         priority: int = 0,
         order_key: str | None = None,
         order_on_failure: Literal["block", "continue"] = "block",
+        tasks: Iterable[NewTask | Mapping[str, Any]] = (),
+        on_failure: OnFailure | None = None,
     ) -> EnqueueAnswer:
         """Store one job; `NewJob` says what the options mean.
 
@@ -174,6 +176,8 @@ class AsyncDualWriteQueue:
             priority=priority,
             order_key=order_key,
             order_on_failure=order_on_failure,
+            tasks=tasks,
+            on_failure=on_failure,
         )
         self._checks.check(job)
         answers = await self._steps.run(self._enqueuing.enqueue([job], [job] if job.is_minted else []))
@@ -237,6 +241,17 @@ class AsyncDualWriteQueue:
             created_before=created_before,
             limit=limit,
         )
+
+    def list_tasks(self, job_id: str, *, limit: int | None = None) -> AsyncIterator[Task]:
+        """Return the tasks of a job in the order in which they were given, without payloads.
+
+        Of a job of several tasks, `Job.tasks` has only those that tell how it went. Pages are read as the
+        iterator gets to them.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return self._queue.list_tasks(job_id, limit=limit)
 
     async def wait(
         self,

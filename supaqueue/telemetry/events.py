@@ -99,7 +99,7 @@ class LeaseLost(TaskEvent):
     """The database answered `lost`: another worker may have the task, and this one changes nothing."""
 
     name: ClassVar[str] = "lease_lost"
-    where: Literal["heartbeat", "finish"]
+    where: Literal["heartbeat", "finish", "read_results"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

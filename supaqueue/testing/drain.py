@@ -20,11 +20,12 @@ from supaqueue.contract import (
 )
 from supaqueue.settings import MAX_JSON_BYTES
 from supaqueue.telemetry import Telemetry
-from supaqueue.testing.memory import MemoryDatabase, MemoryTransport
+from supaqueue.testing.memory import AsyncMemoryTransport, MemoryDatabase, MemoryTransport
 from supaqueue.testing.source import declare_task_types, read_jobs
 from supaqueue.testing.summary import NeverEmpty, RunSummary
 from supaqueue.worker import Registry
 from supaqueue.worker.leases import Leases
+from supaqueue.worker.results import Results
 from supaqueue.worker.run import Ended
 from supaqueue.worker.runner import Runner
 
@@ -73,6 +74,7 @@ class Drain:
             max_result_bytes=MAX_JSON_BYTES,
             telemetry=Telemetry(),
             threads=cast(ThreadPoolExecutor, threads),
+            results=Results(AsyncMemoryTransport(database), self._worker_id),
             on_end=self._ended,
             on_free=self._free,
             on_crowding=lambda _: None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,9 @@ class Context:
         max_attempts: how many there are at most.
         timeout_seconds: how long this attempt may take, None if as long as it likes.
         shadow: whether this is an observation beside the run that counts: it must have no effects.
+        task_name: its name in its job, if that was made of several tasks.
+        results: what the tasks directly before it came to, by their names. One that did not complete is not
+            among them; only the job's `on_failure="continue"` lets a task run after such a one.
     """
 
     job_id: str
@@ -34,6 +37,8 @@ class Context:
     worker_id: str
     timeout_seconds: float | None = None
     shadow: bool = False
+    task_name: str | None = None
+    results: Mapping[str, Json] = field(default_factory=dict, repr=False)
     effects: Effects = field(default_factory=Effects, repr=False, compare=False)
     report: ProgressReport = field(default_factory=ProgressReport, repr=False, compare=False)
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)

@@ -59,7 +59,7 @@ def queue_unavailable(failed: CallError) -> events.QueueUnavailable | None:
     )
 
 
-def lease_lost(held: Held, where: Literal["heartbeat", "finish"]) -> LeaseLost:
+def lease_lost(held: Held, where: Literal["heartbeat", "finish", "read_results"]) -> LeaseLost:
     """The database said that the lease is another's, or nobody's."""
     return LeaseLost(**task_ids(held), where=where)
 

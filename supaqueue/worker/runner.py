@@ -20,6 +20,7 @@ from supaqueue.worker.leases import Held, Leases, Stop
 from supaqueue.worker.probe import served_handler
 from supaqueue.worker.progress_report import ProgressReport
 from supaqueue.worker.registry import Registry
+from supaqueue.worker.results import Results
 from supaqueue.worker.run import Ended, abandoned, run_task, unstarted
 from supaqueue.worker.time_limit import TimeLimit
 
@@ -37,6 +38,7 @@ class Runner:
     """Runs up to `concurrency` handlers at a time. Every method belongs to the event loop's thread.
 
     Attributes:
+        results: reads what the tasks before one came to.
         on_end: told of every end that is to be reported.
         on_free: told when a task is held no longer, without a report.
         on_crowding: told for how many seconds, at least, tasks had to wait here for a slot.
@@ -51,6 +53,7 @@ class Runner:
     max_result_bytes: int
     telemetry: Telemetry
     threads: ThreadPoolExecutor
+    results: Results
     on_end: Callable[[Ended], None]
     on_free: Callable[[], None]
     on_crowding: Callable[[float], None]
@@ -73,6 +76,7 @@ class Runner:
             worker_id=self.worker_id,
             timeout_seconds=task.timeout_seconds,
             shadow=task.purpose == "shadow",
+            task_name=task.task_name,
             report=ProgressReport(task.checkpoint, self.on_progress),
         )
         held = Held(task, context)
@@ -153,6 +157,8 @@ class Runner:
             held.run.add_done_callback(partial(self._ran, held))
 
     async def _run(self, held: Held) -> Ended | None:
+        if not await self._has_results(held):
+            return unstarted(held)
         self.leases.started(held.task.ref)
         if held.counts:
             self.telemetry.emit(
@@ -167,6 +173,13 @@ class Runner:
             return await run_task(held, handler, self.threads, self.max_result_bytes)
         finally:
             limit.lift()
+
+    async def _has_results(self, held: Held) -> bool:
+        if await self.results.hand_on(held):
+            return True
+        if held.stop is Stop.LEASE_LOST and held.counts:
+            self.telemetry.emit(lease_lost(held, "read_results"))
+        return False
 
     def _abandon(self, held: Held, stop: Stop, ran_seconds: float) -> None:
         # Its slot stays taken: the thread, or the task that swallows its cancellation, goes on.

@@ -29,6 +29,7 @@ from supaqueue.worker.pause import Polling
 from supaqueue.worker.probe import served_types
 from supaqueue.worker.progress import ProgressSender
 from supaqueue.worker.registry import Registry
+from supaqueue.worker.results import Results
 from supaqueue.worker.run import Ended
 from supaqueue.worker.runner import Runner
 
@@ -138,7 +139,7 @@ class Worker:
         self._progress = ProgressSender(
             transport, self._leases, self.worker_id, self.lease_seconds, self._heard, self._call_failed
         )
-        runner = self._runner = self._new_runner(loop)
+        runner = self._runner = self._new_runner(loop, Results(transport, self.worker_id))
         counted = CountedCalls(transport)
         heartbeat = self._heartbeat(beats, pulse, loop, runner, counted)
         self._finisher = Finisher(counted, self._leases, self.worker_id, self._answered, self._call_failed)
@@ -169,7 +170,7 @@ class Worker:
             await asyncio.to_thread(heartbeat.join, 2.0)
         return ended
 
-    def _new_runner(self, loop: asyncio.AbstractEventLoop) -> Runner:
+    def _new_runner(self, loop: asyncio.AbstractEventLoop, results: Results) -> Runner:
         return Runner(
             registry=self.registry,
             leases=self._leases,
@@ -178,6 +179,7 @@ class Worker:
             max_result_bytes=self.settings.max_json_bytes,
             telemetry=self.telemetry,
             threads=self._threads,
+            results=results,
             on_end=self._ended,
             on_free=self._freed.set,
             on_crowding=self._room.ran_at_least,

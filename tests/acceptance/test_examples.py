@@ -45,6 +45,14 @@ PRINTED = {
         "committed: invoice 2 sent",
         "updated 3 times at once: total 12 exported",
     ],
+    "10_several_tasks": [
+        "completed {'lines': 3, 'words': 6}",
+        "skip failed None {'type': 'IndexError', 'message': 'there is no line 3'}",
+        "add_up skipped",
+        "continue failed {'lines': 3, 'words': 6} {'type': 'IndexError', 'message': 'there is no line 3'}",
+        "add_up completed",
+        "{'add_up': 'blocked'}",
+    ],
     "04_recurring_jobs": ["minutely report, for second 00 of a minute"],
 }
 

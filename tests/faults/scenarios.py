@@ -48,6 +48,8 @@ from supaqueue.contract import (
     MirrorState,
     NewJob,
     NewSchedule,
+    NewTask,
+    OnFailure,
     OpenTakenOverJobs,
     PauseQueues,
     Progress,
@@ -144,6 +146,11 @@ class Story:
     def job(self, **options: Any) -> NewJob:
         """A job that is not enqueued yet."""
         return NewJob("work", {"n": 1}, queue=self.queue, job_id=self.new_id(), **options)
+
+    def graph(self, on_failure: OnFailure, **after: str) -> NewJob:
+        """A job of several tasks that is not enqueued yet; each name says after which ones it runs."""
+        tasks = [NewTask("work", name=name, after=before.split()) for name, before in after.items()]
+        return NewJob("whole", queue=self.queue, job_id=self.new_id(), tasks=tasks, on_failure=on_failure)
 
     def enqueued(self, count: int, **options: Any) -> list[str]:
         """The ids of new jobs that wait."""
@@ -250,15 +257,18 @@ def enqueue(story: Story) -> Call[Any]:
     story.transport.send(EnqueueJobs((there,)))
     limited = story.job(backoff=Backoff(1, 3, 10), timeout=5, deadline=600)
     tagged = story.job(tags=["a", "b"], max_attempts=2)
-    return EnqueueJobs((story.job(), there, story.job(delay=60), tagged, limited))
+    graph = story.graph("skip", a="", b="a", c="a")
+    return EnqueueJobs((story.job(), there, story.job(delay=60), tagged, limited, graph))
 
 
 def cancel(story: Story) -> Call[Any]:
-    """A job that runs, one that is done, one that waits, and one that nobody knows."""
+    """A job that runs, one that is done, one that waits, one of several tasks, one that nobody knows."""
     running, done, waiting = story.enqueued(3)
     tasks = story.claimed(2)
     story.transport.send(story.finish(FinishedTask(tasks[1].ref, "done", result=1)))
-    return CancelJobs((running, done, waiting, story.new_id()))
+    graph = story.graph("fail", a="", b="a", c="")
+    story.transport.send(EnqueueJobs((graph,)))
+    return CancelJobs((running, done, waiting, graph.job_id, story.new_id()))
 
 
 def abandon(story: Story) -> Call[Any]:
@@ -276,12 +286,15 @@ def claim(story: Story) -> Call[Any]:
 
 
 def finish(story: Story) -> Call[Any]:
-    """Every outcome there is, and a lease that another worker has by now."""
+    """Every outcome there is, a lease that another worker has by now, and tasks that others wait for."""
     story.enqueued(7)
     story.enqueued(1, max_attempts=1)
     story.enqueued(1, deadline=600)
     story.enqueued(1)
-    tasks = story.claimed(10)
+    goes_on = story.graph("fail", a="", b="a", c="a")
+    skips = story.graph("skip", a="", b="", c="b", d="c")
+    story.transport.send(EnqueueJobs((goes_on, skips)))
+    tasks = story.claimed(13)
     refs = [task.ref for task in tasks]
     story.transport.send(story.finish(FinishedTask(refs[0], "not_started")))
     story.claimed(1, worker=story.other_worker)
@@ -297,6 +310,9 @@ def finish(story: Story) -> Call[Any]:
         FinishedTask(refs[7], "retry", error=error),
         FinishedTask(refs[8], "retry", error=error, after_seconds=900.0),
         FinishedTask(refs[9], "park", error=error),
+        FinishedTask(refs[10], "done", result="a"),
+        FinishedTask(refs[11], "done", result="a"),
+        FinishedTask(refs[12], "fail", error=error),
     )
 
 
@@ -404,16 +420,22 @@ def tick(story: Story) -> Call[Any]:
 
 
 def replay(story: Story) -> Call[Any]:
-    """Dead letters to run at once and later, one replayed before, one that did not fail under that lease."""
+    """Dead letters now and later, one replayed before, one of another lease, and one of several."""
     now, later, before, running = story.dead(4, max_attempts=2)
     story.transport.send(ReplayJobTasks((Replay(before), Replay(running))))
     story.claimed(2)
     story.transport.send(story.finish(FinishedTask(TaskRef(before.job_id, 0, 2), "fail")))
     wrong = TaskRef(running.job_id, 0, 2)
     unknown = TaskRef(story.new_id(), 0, 1)
-    return ReplayJobTasks(
-        (Replay(now), Replay(later, 60.0), Replay(before), Replay(wrong), Replay(unknown), Replay(now))
-    )
+    story.transport.send(EnqueueJobs((story.graph("fail", a="", b="a", c="b", d=""),)))
+    first, _ = story.claimed(2)
+    story.transport.send(story.finish(FinishedTask(first.ref, "fail")))
+    skips = story.graph("skip", a="", b="a")
+    story.transport.send(EnqueueJobs((skips,)))
+    [skipped] = story.claimed(1)
+    story.transport.send(story.finish(FinishedTask(skipped.ref, "fail")))
+    replays = (Replay(now), Replay(later, 60.0), Replay(before), Replay(wrong), Replay(unknown), Replay(now))
+    return ReplayJobTasks((*replays, Replay(first.ref), Replay(skipped.ref)))
 
 
 def drop(story: Story) -> Call[Any]:

@@ -139,6 +139,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "finish_job_tasks_v1": {"worker_id": "w", "tasks": []},
     "get_jobs_v1": GET | {"job_ids": []},
     "list_jobs_v1": LIST,
+    "list_job_tasks_v1": {"job_id": JOB["job_id"], "after_number": -1, "page_size": 10},
+    "read_results_v1": {"worker_id": "w", "after_number": -1} | LEASE,
     "cancel_jobs_v1": {"job_ids": []},
     "count_jobs_v1": {"queues": None},
     "abandon_jobs_v1": {"job_ids": []},

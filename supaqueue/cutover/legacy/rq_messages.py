@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from supaqueue.backoff import Backoff
 from supaqueue.contract import Json, NewJob
-from supaqueue.contract.new_job import backoff_row
+from supaqueue.contract.attempts import backoff_row
 from supaqueue.cutover.errors import StampTooNew
 from supaqueue.cutover.stamp import Stamp
 from supaqueue.errors import InvalidInput

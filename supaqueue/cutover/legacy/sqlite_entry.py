@@ -160,6 +160,8 @@ def _job_of(stored: Mapping[str, Any]) -> NewJob:
         get("priority", 0),
         None,  # nor has one an order key
         "block",
+        (),  # nor several tasks
+        None,
         None,
         False,
     )

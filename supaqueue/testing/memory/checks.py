@@ -159,6 +159,8 @@ def _is(value: Any, kind: str) -> bool:
             return isinstance(value, bool)
         case "an object":
             return isinstance(value, dict)
+        case "an array":
+            return isinstance(value, list)
     least, _, most = kind.partition(" to ")
     return isinstance(value, int) and _is_number(value) and int(least) <= value <= int(most)
 

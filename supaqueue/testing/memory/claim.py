@@ -17,12 +17,12 @@ from supaqueue.testing.memory.checks import (
     read_uuid,
 )
 from supaqueue.testing.memory.deadlines import expire, is_late
-from supaqueue.testing.memory.leases import LONE_LEASES, claimed, end_leases, lease, start
+from supaqueue.testing.memory.leases import claimed, end_leases, lease, start
 from supaqueue.testing.memory.order_keys import promote_order_keys
 from supaqueue.testing.memory.pauses import is_paused
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.running_limits import Rooms, count_starts, next_window
-from supaqueue.testing.memory.tables import Row, Tables, TaskRow
+from supaqueue.testing.memory.tables import LONE_LEASES, Row, Tables, TaskRow
 from supaqueue.testing.memory.turns import chosen, next_turns, read_turns
 
 DRAIN_AFTER = timedelta(seconds=30)

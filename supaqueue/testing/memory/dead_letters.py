@@ -18,11 +18,11 @@ from supaqueue.testing.memory.checks import (
     out_of_range,
     refuse_first,
 )
-from supaqueue.testing.memory.leases import LONE_LEASES
+from supaqueue.testing.memory.graphs import is_stopping, open_skipped_tasks
 from supaqueue.testing.memory.moment import is_moment, read_moment, written
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.settle import settle
-from supaqueue.testing.memory.tables import Row, Tables, TaskRow, named
+from supaqueue.testing.memory.tables import LONE_LEASES, Row, Tables, TaskRow, named
 from supaqueue.testing.memory.unique import retake_key
 
 _FILTER = {
@@ -57,16 +57,19 @@ def list_dead_letters_v1(
 
 
 def replay_job_tasks_v1(tables: Tables, tasks: Any, contract_version: Any) -> list[Row]:
-    """Let dead letters run again: `replayed` (now or before), `not_failed`, `key_held` or `unknown`."""
+    """Let dead letters run again: `replayed`, `not_failed`, `key_held`, `stopping` or `unknown`."""
     check_call(contract_version)
     check_rows("tasks[%s]", tasks, LEASE | {"delay_seconds": "a number"}, list(LEASE))
     _check_number_of(tasks)
     refuse_first("tasks", map(_delay_problem, tasks))
+    replayed = []
     for row in tasks:
         task = tables.task(row)
-        if task and _failed_under(task, row) and retake_key(tables, tables.jobs[task.job_id]):
+        if task and _may_run_again(tables, task, row):
             _replay(tables, task, row)
-    return [named(row) | {"answer": _replayed(tables.task(row), row)} for row in tasks]
+            replayed.append(task.job_id)
+    open_skipped_tasks(tables, replayed)
+    return [named(row) | {"answer": _replayed(tables, tables.task(row), row)} for row in tasks]
 
 
 def drop_dead_letters_v1(tables: Tables, tasks: Any, contract_version: Any) -> list[Row]:
@@ -159,13 +162,20 @@ def _replay(tables: Tables, task: TaskRow, row: Row) -> None:
     settle(job, tables.now)
 
 
-def _replayed(task: TaskRow | None, row: Row) -> str:
+def _may_run_again(tables: Tables, task: TaskRow, row: Row) -> bool:
+    job = tables.jobs[task.job_id]
+    return _failed_under(task, row) and not is_stopping(job) and retake_key(tables, job)
+
+
+def _replayed(tables: Tables, task: TaskRow | None, row: Row) -> str:
     if task is None:
         return "unknown"
     before = task.replayed_lease_token
     if before is not None and before >= row["lease_token"]:
         return "replayed"
-    return "key_held" if _failed_under(task, row) else "not_failed"
+    if not _failed_under(task, row):
+        return "not_failed"
+    return "stopping" if is_stopping(tables.jobs[task.job_id]) else "key_held"
 
 
 def _dropped(tables: Tables, row: Row) -> str:

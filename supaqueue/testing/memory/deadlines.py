@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from supaqueue.testing.memory.graphs import go_on
 from supaqueue.testing.memory.settle import settle
 from supaqueue.testing.memory.tables import Row, Tables, TaskRow
 
@@ -36,6 +37,7 @@ def expire(tables: Tables, queue: str) -> list[Row]:
         task.error = deadline_error(task, task.error)
         tables.end_turn(task)
         settle(tables.jobs[task.job_id], tables.now)
+    go_on(tables, late)
     return [failed_row(task, task.error) for task in late]
 
 

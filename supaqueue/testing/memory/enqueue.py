@@ -6,7 +6,6 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from supaqueue.backoff import Backoff
 from supaqueue.testing.memory.checks import (
     LONGEST_DELAY_SECONDS,
     ROWS_LIMIT,
@@ -16,6 +15,8 @@ from supaqueue.testing.memory.checks import (
     out_of_range,
     refuse_first,
 )
+from supaqueue.testing.memory.graph_checks import check_graphs
+from supaqueue.testing.memory.graph_rows import backoff_of, graph_tasks
 from supaqueue.testing.memory.moment import is_moment, read_moment
 from supaqueue.testing.memory.order_keys import ORDER, order_problem, wait_for_turn
 from supaqueue.testing.memory.refused import invalid
@@ -37,6 +38,8 @@ _FIELDS = {
     "tenant": "1 to 200 characters",
     "priority": "-5 to 5",
     "owner": "a string",
+    "tasks": "an array",
+    "on_failure": "a string",
     **UNIQUE,
     **ORDER,
     **POLICY,
@@ -66,6 +69,7 @@ def _check(jobs: Any) -> None:
     if len(jobs) > ROWS_LIMIT:
         raise invalid("jobs: expected at most 10000 in one call")
     refuse_first("jobs", map(_problem, jobs))
+    check_graphs(jobs)
 
 
 def _problem(row: Row) -> str | None:
@@ -119,7 +123,8 @@ def _store(tables: Tables, job: JobRow, row: Row) -> str:
     if row.get("order_key") is not None:
         wait_for_turn(tables, task, row["order_key"], row.get("order_on_failure"))
     if met is None:
-        job.tasks.append(task)
+        job.tasks += graph_tasks(tables, task, row) if row.get("tasks") else [task]
+        job.on_failure = row.get("on_failure")
         job.unique_key = row.get("unique_key")
         job.unique_until = None if job.unique_key is None else row.get("unique_until") or "window"
         return "created"
@@ -161,7 +166,7 @@ def _new_task(tables: Tables, job: JobRow, row: Row) -> TaskRow:
         run_at=run_at,
         position=tables.position_at(run_at),
         max_attempts=int(policy["max_attempts"]),
-        backoff=_backoff(policy),
+        backoff=backoff_of(policy),
         timeout=None if timeout is None else timedelta(seconds=timeout),
         deadline_at=_deadline_at(tables.now, run_at, row, policy),
     )
@@ -171,15 +176,6 @@ def _run_at(now: datetime, row: Row) -> datetime:
     if row.get("run_at") is not None:
         return read_moment(row["run_at"])
     return now + timedelta(seconds=row.get("delay_seconds") or 0)
-
-
-def _backoff(policy: Row) -> Backoff:
-    return Backoff(
-        delay=policy["retry_delay_seconds"],
-        factor=policy["retry_factor"],
-        max_delay=policy["retry_max_delay_seconds"],
-        jitter=policy["retry_jitter"],
-    )
 
 
 def _deadline_at(now: datetime, run_at: datetime, row: Row, policy: Row) -> datetime | None:

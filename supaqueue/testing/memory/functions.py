@@ -19,6 +19,7 @@ from supaqueue.testing.memory.finish import finish_job_tasks_v1, heartbeat_job_t
 from supaqueue.testing.memory.order_keys import list_blocked_keys_v1, release_keys_v1
 from supaqueue.testing.memory.pauses import pause_queues_v1, resume_queues_v1
 from supaqueue.testing.memory.read import get_jobs_v1, list_jobs_v1
+from supaqueue.testing.memory.read_graphs import list_job_tasks_v1, read_results_v1
 from supaqueue.testing.memory.running_limits import limit_running_v1, list_running_limits_v1
 from supaqueue.testing.memory.tables import Row, Tables
 from supaqueue.testing.memory.task_types import set_task_types_v1
@@ -49,9 +50,11 @@ FUNCTIONS: Mapping[str, Function] = {
         limit_waiting_v1,
         list_blocked_keys_v1,
         list_dead_letters_v1,
+        list_job_tasks_v1,
         list_jobs_v1,
         list_running_limits_v1,
         pause_queues_v1,
+        read_results_v1,
         register_worker_v1,
         release_keys_v1,
         replay_job_tasks_v1,

@@ -8,13 +8,11 @@ from typing import Any
 
 from supaqueue.job import TaskStatus
 from supaqueue.testing.memory.deadlines import deadline_error, failed_row, is_late, lease_end
+from supaqueue.testing.memory.graphs import go_on
 from supaqueue.testing.memory.settle import settle
 from supaqueue.testing.memory.tables import AttemptRow, JobRow, Row, Tables, TaskRow
 
 LOST_LEASE_CAP = 5
-LONE_LEASES = 2
-"""What lost so many is claimed alone."""
-
 HISTORY_LIMIT = 20
 ENDS: dict[str, TaskStatus] = {
     "done": "completed",
@@ -53,7 +51,7 @@ def claimed(task: TaskRow, now: datetime) -> Row:
         "deadline_in_seconds": (task.deadline_at - now).total_seconds() if task.deadline_at else None,
         "checkpoint": task.checkpoint,
         "purpose": "run",
-    }
+    } | ({} if task.name is None else {"task_name": task.name, "results_before": len(task.runs_after)})
 
 
 def start(tables: Tables, started: Iterable[Row], worker_id: str) -> None:
@@ -74,6 +72,7 @@ def end_leases(tables: Tables, endings: Iterable[Row], reporter: str | None) -> 
     `reporter` (None: whoever holds it).
     """
     failed = []
+    ended = []
     for ending in endings:
         task = tables.task(ending)
         if task is None or not task.is_held(ending["lease_token"], reporter):
@@ -81,6 +80,9 @@ def end_leases(tables: Tables, endings: Iterable[Row], reporter: str | None) -> 
         error = _end(tables, tables.jobs[task.job_id], task, ending)
         if task.status == "failed":
             failed.append(failed_row(task, error))
+        if task.status != "pending":
+            ended.append(task)
+    go_on(tables, ended)
     return failed
 
 
@@ -112,6 +114,7 @@ def _end(tables: Tables, job: JobRow, task: TaskRow, ending: Row) -> Any:
         task.result = ending.get("result")
     task.error = None if status == "completed" else task.error if error is None else error
     task.parked = outcome == "park"
+    task.skipped = job.stopped and status == "cancelled"
     _leave(tables, task, status, started_at, run_at)
     settle(job, tables.now)
     return error

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from supaqueue.job import JobStatus
 from supaqueue.testing.memory.checks import check_call, check_range, check_rows, read_job_ids
+from supaqueue.testing.memory.graph_rows import graph_row, telling_tasks
 from supaqueue.testing.memory.moment import is_moment, read_moment, written
 from supaqueue.testing.memory.refused import invalid
 from supaqueue.testing.memory.tables import JobRow, Row, Tables, TaskRow
@@ -68,12 +69,13 @@ def job_row(job: JobRow, with_payload: bool, with_attempts: bool) -> Row:
         "tags": job.tags,
         "created_at": written(job.created_at),
         "finished_at": written(job.finished_at),
-        "cancel_requested": job.cancel_requested_at is not None,
-        "tasks": [_task_row(task, with_payload, with_attempts) for task in job.tasks],
-    }
+        "cancel_requested": job.cancel_requested_at is not None and not job.stopped,
+        "tasks": [task_row(task, with_payload, with_attempts) for task in telling_tasks(job)],
+    } | graph_row(job)
 
 
-def _task_row(task: TaskRow, with_payload: bool, with_attempts: bool) -> Row:
+def task_row(task: TaskRow, with_payload: bool, with_attempts: bool) -> Row:
+    """Return a task as readers see it."""
     row: Row = {
         "task_number": task.task_number,
         "task_type": task.task_type,
@@ -94,6 +96,13 @@ def _task_row(task: TaskRow, with_payload: bool, with_attempts: bool) -> Row:
         "started_at": written(task.started_at),
         "finished_at": written(task.finished_at),
     }
+    if task.name is not None:
+        row |= {
+            "name": task.name,
+            "waits_for": task.waits_for,
+            "skipped": task.skipped,
+            "is_last": not task.runs_before,
+        }
     if with_payload:
         row |= {"payload": task.payload, "checkpoint": task.checkpoint}
     if with_attempts:

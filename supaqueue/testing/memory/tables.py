@@ -18,6 +18,9 @@ Row = dict[str, Any]
 LEASED: frozenset[TaskStatus] = frozenset({"claimed", "processing"})
 WAITING: frozenset[TaskStatus] = frozenset({"pending", "blocked"})
 
+LONE_LEASES = 2
+"""What lost so many is claimed alone."""
+
 
 @dataclass(slots=True)
 class AttemptRow:
@@ -76,6 +79,11 @@ class TaskRow:
     last_heartbeat: datetime | None = None
     finished_at: datetime | None = None
     history: dict[int, AttemptRow] = field(default_factory=dict)
+    name: str | None = None
+    waits_for: int = 0
+    runs_after: list[int] = field(default_factory=list)
+    runs_before: list[int] = field(default_factory=list)
+    skipped: bool = False
 
     @property
     def is_leased(self) -> bool:
@@ -126,6 +134,8 @@ class JobRow:
     finished_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     abandoned_at: datetime | None = None
+    on_failure: str | None = None
+    stopped: bool = False
 
 
 @dataclass(slots=True)

@@ -123,7 +123,7 @@ def _is_only_leased(job: JobRow) -> bool:
 
 
 def _met_as(holder: JobRow, conflict: str) -> Met:
-    waits = holder.status == "pending" and holder.cancel_requested_at is None
+    waits = holder.status == "pending" and holder.cancel_requested_at is None and holder.on_failure is None
     if conflict == "reject" or not waits:
         return "deduplicated"
     return "replaced" if conflict == "replace" else "pushed_back"

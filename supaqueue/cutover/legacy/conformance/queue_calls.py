@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from supaqueue.contract import NewJob
+from supaqueue.contract import NewJob, NewTask
 from supaqueue.cutover.errors import NotExpressible
 from supaqueue.cutover.legacy.broker import Waiting
 from supaqueue.cutover.legacy.conformance.index_races import CALLERS, at_once_with
@@ -94,6 +94,7 @@ class QueueCalls(QueueSubject):
             NewJob("t", tags=["a"]),
             NewJob("t", tenant="a"),
             NewJob("t", unique=Unique("k", until="started")),
+            NewJob("t", tasks=[NewTask("a")], on_failure="fail"),
         ]
         for job in given:
             (option,) = job.options_given()
