@@ -8,6 +8,7 @@ set enable_nestloop = off
 as $$
 #variable_conflict use_column
 declare
+    has_limits constant boolean := exists (select from job_running_limits);
     asked record;
     begins_at timestamptz;
     ends_at timestamptz;
@@ -49,7 +50,8 @@ begin
     insert into job_tasks (job_id, task_number, queue, task_type, status, tenant, priority, payload, run_at, position, max_attempts,
         retry_delay, retry_factor, retry_max_delay, retry_jitter, timeout, deadline_at, releases_key, task_name, waits_for, runs_after,
         runs_before)
-    select (j).job_id, o.task_number, (j).queue, o.task_type, case when o.before_it is null then 'pending' else 'blocked' end, (j).tenant,
+    select (j).job_id, o.task_number, (j).queue, o.task_type, case when o.before_it is null then 'pending' else 'blocked' end,
+        case when has_limits then supaqueue_turn_of((j).queue, o.task_type, (j).tenant) else (j).tenant end,
         coalesce(asked.priority, 0), o.payload, begins_at,
         case when o.before_it is null and begins_at <= at_once then nextval('job_task_position') end,
         coalesce(o.max_attempts, p.max_attempts, 5), coalesce(o.retry_delay, p.retry_delay, interval '5 s'),

@@ -160,7 +160,7 @@ class NewJob:
             "tenant": None if tenant is None else check_text(tenant, field="tenant"),
             "unique": _checked_unique(unique),
             "priority": _checked_priority(priority),
-            **_checked_order(order_key, order_on_failure, unique),
+            **_checked_order(order_key, order_on_failure, unique, several),
             "tasks": several,
             "on_failure": on_failure,
             "owner": job_id.owner if isinstance(job_id, Ticket) else None,
@@ -342,7 +342,9 @@ def _checked_priority(value: object) -> int:
     return value
 
 
-def _checked_order(order_key: object, on_failure: object, unique: Unique | None) -> dict[str, object]:
+def _checked_order(
+    order_key: object, on_failure: object, unique: Unique | None, several: tuple[NewTask, ...]
+) -> dict[str, object]:
     if on_failure not in ("block", "continue"):
         raise InvalidInput("must be block or continue", field="order_on_failure")
     if order_key is None:
@@ -352,6 +354,8 @@ def _checked_order(order_key: object, on_failure: object, unique: Unique | None)
     if unique is not None and unique.on_conflict != "reject":
         text = f"cannot go with a Unique that may {unique.on_conflict}: the other job has a place of its own"
         raise InvalidInput(text, field="order_key")
+    if several:
+        raise InvalidInput("cannot go with tasks: they have an order of their own", field="order_key")
     return {"order_key": check_text(order_key, field="order_key"), "order_on_failure": on_failure}
 
 

@@ -472,6 +472,8 @@ def limit_running(story: Story) -> Call[Any]:
         ),
         changed_by=story.worker,
     )
+
+
 def release_keys(story: Story) -> Call[Any]:
     """A key that a failed job blocks, with one behind it, and one that nothing blocks."""
     story.dead(1, order_key="b")

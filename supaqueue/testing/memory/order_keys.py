@@ -40,7 +40,11 @@ def wait_for_turn(tables: Tables, task: TaskRow, order_key: str, on_failure: str
 def promote_order_keys(tables: Tables, queues: tuple[str, ...]) -> None:
     """Let the first that waits for a key have its turn, where nobody has it; the longest free key first."""
     taken = {(task.queue, task.order_key) for task in tables.tasks() if task.has_turn}
-    waiting = [task for task in tables.tasks() if task.status == "blocked" and task.queue in queues]
+    waiting = [
+        task
+        for task in tables.tasks()
+        if task.status == "blocked" and task.order_key is not None and task.queue in queues
+    ]
     heads: dict[tuple[str, str | None], TaskRow] = {}
     for task in sorted(waiting, key=lambda task: task.key_position or 0):
         if (task.queue, task.order_key) not in taken:
