@@ -22,7 +22,7 @@ begin
                 case p.priority when 0 then 'ready' else p.priority::text end as axis
             from (select distinct u.queue from unnest(queues) as u (queue)) as q
             cross join lateral (
-                select 0::smallint as priority union all select b.priority from job_lines b where b.queue = q.queue
+                select 0::smallint as priority union all (select distinct b.priority from job_lines b where b.queue = q.queue)
             ) as p
         ) as l
         cross join lateral (select supaqueue_read_mark(l.given, l.axis) as mark offset 0) as g

@@ -95,8 +95,7 @@ begin
         select g.queue, g.priority from given g
         where g.priority <> 0
             and not exists (select from job_lines b where b.queue = g.queue and b.priority = g.priority offset 0)
-        group by g.queue, g.priority order by g.queue, g.priority
-        on conflict do nothing
+        group by g.queue, g.priority
     ), keyed_queues as (
         insert into job_order_key_queues (queue)
         select g.queue from given g

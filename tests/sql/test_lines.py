@@ -43,6 +43,19 @@ def test_a_higher_priority_that_comes_later_goes_first(calls: Calls, worker: Wor
     assert jobs_of(worker.claim(1)) == [urgent]
 
 
+def test_a_first_one_in_an_open_transaction_holds_up_nobody(
+    calls: Calls, worker: Worker, connect: Connect, queue_name: str
+) -> None:
+    other = Calls(connect())
+    other.connection.execute("set lock_timeout = '5s'")
+    with open_transaction(calls.connection):
+        late = calls.enqueue_new(queue_name, priority=3)
+        soon = other.enqueue_new(queue_name, priority=3)
+        assert jobs_of(worker.claim(10)) == soon
+    assert calls.value("select count(*) from job_lines") == 2
+    assert jobs_of(worker.claim_all()) == late
+
+
 def test_a_priority_outlives_a_retry_a_delay_and_a_replay(
     calls: Calls, worker: Worker, queue_name: str
 ) -> None:
