@@ -18,6 +18,7 @@ from supaqueue.cutover.relay import Relay
 from supaqueue.cutover.rollout import KnownFlags, Rollout
 from supaqueue.cutover.router import DualWriteQueue
 from supaqueue.cutover.spool import Spool
+from supaqueue.cutover.step_runner import StepRunner
 from supaqueue.cutover.steps import Step
 from supaqueue.cutover.supabase_starts import StartsInSupabase
 from supaqueue.cutover.switches import Switches
@@ -80,11 +81,19 @@ class Weathered:
         self._inner.close()
 
 
-class PatientQueue(DualWriteQueue):
-    """A router on a slow machine: what has a budget gets all the time that it needs."""
+class PatientSteps(StepRunner):
+    """On a slow machine: what has a budget gets all the time that it needs."""
 
     def _do_within(self, step: Step, seconds: float) -> Any:
         return super()._do_within(step, 60.0)
+
+
+class PatientQueue(DualWriteQueue):
+    """A router that takes its steps so."""
+
+    def __init__(self, legacy: LegacyQueue, **options: Any) -> None:
+        super().__init__(legacy, **options)
+        self._steps = PatientSteps(self._steps._transport, self._steps._reports)
 
 
 @dataclass(frozen=True)
