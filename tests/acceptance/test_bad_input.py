@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from supaqueue.devstack import Stack
 from supaqueue.devstack.ports import choose
 from supaqueue.maintain.migrate import Migrator
+from tests.forked import typed
 
 HANDLERS = """
 from supaqueue import Registry
@@ -49,14 +49,7 @@ def folder(tmp_path: Path) -> Path:
 def supaqueue(folder: Path, *arguments: str, **environ: str | None) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SUPA")}
     given = {name: value for name, value in environ.items() if value is not None}
-    return subprocess.run(
-        [sys.executable, "-m", "supaqueue", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=folder,
-        env=clean | given,
-    )
+    return typed(*arguments, env=clean | given, cwd=folder)
 
 
 def worker(folder: Path, stack: Stack | None = None, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from supaqueue.errors import QueueFull
 from supaqueue.job_id import new_job_id
 from supaqueue.settings import Settings
 from supaqueue.transport import RestTransport
+from tests.forked import typed
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -38,14 +38,7 @@ def run(stack18: Stack) -> Run:
     """Runs a command; it has no terminal."""
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "supaqueue", *arguments],
-            env=os.environ | stack18.env() | {"COLUMNS": "200", "NO_COLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return typed(*arguments, env=os.environ | stack18.env() | {"COLUMNS": "200", "NO_COLOR": "1"})
 
     return command
 

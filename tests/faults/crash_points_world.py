@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,11 +22,9 @@ from tests.cutover.processes import LegacyProcess, legacy_process
 from tests.cutover.world import World
 from tests.faults.crash_points_child import PatientQueue, Plan, Weather, perform
 from tests.faults.crash_points_ground import TASK_TYPE, Ground
+from tests.forked import forkserver
 from tests.worker.running import KeptEvents, WorkerThread
 from tests.worker.waiting import DEADLINE_SECONDS, until
-
-forkserver = multiprocessing.get_context("forkserver")
-forkserver.set_forkserver_preload(["__main__", "tests.faults.crash_points_child"])
 
 UNNAMED = "without a stamp"
 EXPIRE = "update job_tasks set lease_expires_at = clock_timestamp() where lease_expires_at is not null"

@@ -19,6 +19,7 @@ import pytest
 from supaqueue.client import Queue
 from supaqueue.devstack import Stack
 from supaqueue.settings import Settings
+from tests.forked import typed
 from tests.worker.waiting import until
 
 HERE = Path(__file__).parent
@@ -30,9 +31,8 @@ def run(stack18: Stack, tmp_path: Path) -> Run:
     """Runs `supaqueue schedules` to its end."""
 
     def run_one(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "supaqueue", "schedules", *arguments]
         env = os.environ | stack18.env() | {"COLUMNS": "200"}
-        return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return typed("schedules", *arguments, env=env, cwd=tmp_path)
 
     return run_one
 
