@@ -10,7 +10,7 @@ begin
             on true
         where coalesce(f.stage, (supaqueue_overall_flag()).stage) <> 'complete') then
         raise exception using errcode = 'SQ005',
-            message = format('jobs: %s is for task types whose cutover is complete: the legacy queue knows no keys; nothing was stored',
+            message = format('jobs: %s is for task types whose cutover is complete: the legacy queue knows nothing like it; nothing was stored',
                 option),
             hint = format('Leave %s out until the stage is complete.', option);
     end if;

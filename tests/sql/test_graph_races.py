@@ -95,10 +95,14 @@ def test_many_workers_fan_out_and_in(calls: Calls, open_worker: OpenWorker, queu
 def test_a_hand_back_never_takes_it_and_a_cutover_refuses_new_ones(
     calls: Calls, worker: Worker, queue_name: str
 ) -> None:
+    stored = graph(queue_name, {}) | {"tasks": [new_task("a")]}
+    assert calls.enqueue(stored)[0]["answer"] == "created"
+    assert run_all(worker) == ["a"]
     begin(calls.connection, "live", holdback_percent=0)
+    assert calls.enqueue(stored)[0]["answer"] == "exists", "a repeat is answered alike, whatever the stage"
     for tasks in ([new_task("a")], [new_task("a"), new_task("b", task_type="other")]):
         with pytest.raises(
-            psycopg.Error, match="tasks are for task types whose cutover is complete"
+            psycopg.Error, match="tasks is for task types whose cutover is complete"
         ) as refused:
             calls.enqueue(graph(queue_name, {}) | {"tasks": tasks})
         assert refused.value.sqlstate == "SQ005"

@@ -292,7 +292,7 @@ def test_during_a_cutover_nothing_new_takes_a_key_but_a_repeat_is_answered(
     calls.enqueue(first, second)
     calls.cancel(first["job_id"])
     begin(calls.connection)
-    with pytest.raises(psycopg.Error, match="the legacy queue knows no keys"):
+    with pytest.raises(psycopg.Error, match="the legacy queue knows nothing like it"):
         calls.enqueue(unique(queue_name, "other"))
     assert told(calls.enqueue(first, second)) == [("exists", None), ("deduplicated", first["job_id"])]
 
