@@ -1,5 +1,5 @@
--- Hands on the turns that became free in these queues: answers a bounded number of signals of each, in the queues' order, so that no
--- two claims wait for each other in a circle at one key. Before a claim does anything else that locks. The marks come back with the
+-- Hands on the turns that became free in these queues: answers a bounded number of signals of each. No two claims wait for each other in
+-- a circle: queues and keys come in one order, and what a claim locks after this it does not wait for. The marks come back with the
 -- axis `order`; `more`: there are signals left.
 create or replace function supaqueue_promote_order_keys(
     queues text[], xmin bigint, number bigint, inout marks jsonb, out more boolean
